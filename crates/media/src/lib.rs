@@ -1,0 +1,1 @@
+//! Access units, containers and codecs: bytes and times in, bytes out.

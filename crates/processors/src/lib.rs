@@ -1,0 +1,1 @@
+//! What reads one topic and writes another: word counts.

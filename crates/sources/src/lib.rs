@@ -1,0 +1,1 @@
+//! What publishes: files, the test card, sensors, lines.

@@ -1,0 +1,1 @@
+//! The page, built by Vite and embedded.
