@@ -1,0 +1,1 @@
+//! vp9 headers.
