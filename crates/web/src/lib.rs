@@ -1,1 +1,3 @@
 //! The page and the HTTP interface.
+
+pub mod api;

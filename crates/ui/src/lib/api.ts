@@ -1,0 +1,454 @@
+// The server's JSON, made from crates/web/src/api.rs by
+//   UPDATE_API=1 cargo test -p weir-web api::
+// Do not edit.
+
+/**
+ * What went wrong, as RFC 9457 `application/problem+json`; also inside the WebSockets' `error` texts.
+ */
+export type Problem = { 
+/**
+ * Always `about:blank`: the status says the kind.
+ */
+type: string, 
+/**
+ * The status in words.
+ */
+title: string, 
+/**
+ * The HTTP status, also where it comes in a WebSocket.
+ */
+status: number, 
+/**
+ * What is wrong, in a sentence that names the thing.
+ */
+detail: string, 
+/**
+ * The parameter, path part or body member at fault.
+ */
+field?: string, 
+/**
+ * What to do about it.
+ */
+remedy?: string, };
+
+/**
+ * `GET /overview`: one look at everything. With `Accept: text/event-stream` one such object a second.
+ */
+export type Overview = { 
+/**
+ * The server's clock.
+ */
+server_time_ms: number, 
+/**
+ * The Kafka in use, `HOST:PORT,…`.
+ */
+bootstrap: string, 
+/**
+ * The version of this program.
+ */
+version: string, 
+/**
+ * Whether that Kafka answers.
+ */
+kafka: KafkaState, 
+/**
+ * The topics by name; internal ones too, marked.
+ */
+topics: Array<TopicOverview>, };
+
+/**
+ * Whether the Kafka behind the server answers.
+ */
+export type KafkaState = { "state": "connected" } | { "state": "disconnected", 
+/**
+ * When it was noticed.
+ */
+since_ms: number, 
+/**
+ * The cause, with the remedy.
+ */
+why: string, };
+
+/**
+ * What a topic holds, judged by its newest records.
+ */
+export type TopicKind = "video" | "numbers" | "text" | "binary" | "empty";
+
+/**
+ * One topic in the overview.
+ */
+export type TopicOverview = { 
+/**
+ * The topic's name.
+ */
+name: string, 
+/**
+ * Kafka's own, such as `__consumer_offsets`.
+ */
+internal: boolean, 
+/**
+ * What it holds.
+ */
+kind: TopicKind, 
+/**
+ * `video/h264`, `image/jpeg`, …: of video topics.
+ */
+content_type?: string, 
+/**
+ * How many partitions.
+ */
+partitions: number, 
+/**
+ * The sum of the partitions' first offsets: more than 0 once retention has deleted something.
+ */
+start_offset_sum: number, 
+/**
+ * Records there now: the sum of end minus start over the partitions (compaction makes it an upper bound).
+ */
+records: number, 
+/**
+ * Arrivals over the last second.
+ */
+records_per_s: number, 
+/**
+ * `records_per_s` times the mean length of the records last looked at.
+ */
+bytes_per_s: number, 
+/**
+ * `records` times the mean length of the records last looked at; absent before one was read.
+ */
+size_bytes_estimate?: number, 
+/**
+ * When the newest record was made or, while records arrive, when the last was seen to arrive.
+ */
+newest_ms?: number, 
+/**
+ * Keeps the newest record of each key: `/latest` is the view of it. Absent while unknown.
+ */
+compacted?: boolean, 
+/**
+ * Records a second over the last 60 s, oldest first; shorter when seen for less long.
+ */
+rates: Array<number>, };
+
+/**
+ * The texts of `GET /topics/{topic}/live` (WebSocket). Binary messages hold init segments and fragments
+ * behind a [`FragmentHeader`].
+ */
+export type LiveEvent = { "type": "init", 
+/**
+ * RFC 6381, such as `avc1.64001f`.
+ */
+codec: string, 
+/**
+ * For `MediaSource.isTypeSupported`.
+ */
+mime: string, 
+/**
+ * Pixels across.
+ */
+width: number, 
+/**
+ * Pixels down.
+ */
+height: number, } | { "type": "live" } | { "type": "skipped", 
+/**
+ * How many pictures it misses.
+ */
+pictures: number, } | { "type": "clock", 
+/**
+ * The server's clock.
+ */
+server_time_ms: number, 
+/**
+ * The offset the next picture of partition 0 will get, as far as known.
+ */
+end_offset: number, } | { "type": "waiting", 
+/**
+ * The cause: Kafka is away, or there is no picture yet.
+ */
+why: string, } | { "type": "reconnected" } | { "type": "error", 
+/**
+ * The cause, as it would stand in an HTTP answer.
+ */
+problem: Problem, };
+
+/**
+ * The texts of `GET /topics/{topic}/series`, as WebSocket and as Server-Sent Events.
+ */
+export type SeriesEvent = { "type": "columns", 
+/**
+ * The series that have new points.
+ */
+series: Array<SeriesColumns>, 
+/**
+ * Records since the last batch that hold no numbers.
+ */
+passed_over: number, } | { "type": "live" } | { "type": "waiting", 
+/**
+ * The cause.
+ */
+why: string, } | { "type": "reconnected" } | { "type": "error", 
+/**
+ * The cause, as it would stand in an HTTP answer.
+ */
+problem: Problem, };
+
+/**
+ * The new points of one series; the four columns are equally long.
+ */
+export type SeriesColumns = { 
+/**
+ * `sensor-1.count`; the key alone where the object has one number; the member alone where there is no key.
+ */
+name: string, 
+/**
+ * When each value was made.
+ */
+t_ms: Array<number>, 
+/**
+ * The values.
+ */
+v: Array<number>, 
+/**
+ * When each reached the server; of history read back, when it was appended as far as known.
+ */
+arrival_ms: Array<number>, 
+/**
+ * Each record's offset.
+ */
+offset: Array<number>, };
+
+/**
+ * The events of `GET /topics/{topic}/records` (Server-Sent Events). A record's `id` is `partition:offset`;
+ * the browser sends it back as `Last-Event-ID` and goes on behind it.
+ */
+export type RecordsEvent = { "type": "record" } & RecordView | { "type": "live" } | { "type": "waiting", 
+/**
+ * The cause.
+ */
+why: string, } | { "type": "reconnected" } | { "type": "end", 
+/**
+ * How many records were sent.
+ */
+records: number, } | { "type": "error", 
+/**
+ * The cause, as it would stand in an HTTP answer.
+ */
+problem: Problem, };
+
+/**
+ * One record, for people.
+ */
+export type RecordView = { 
+/**
+ * Its partition.
+ */
+partition: number, 
+/**
+ * Its number there.
+ */
+offset: number, 
+/**
+ * Its time; old records may have none.
+ */
+timestamp_ms: number | null, 
+/**
+ * Its key; null is none.
+ */
+key: TextOrHex | null, 
+/**
+ * Its headers in their order.
+ */
+headers: Array<HeaderView>, 
+/**
+ * Its value; null is a tombstone. Cut at 4,096 bytes unless `full=true`.
+ */
+value: TextOrHex | null, 
+/**
+ * The whole value's length.
+ */
+value_len_bytes: number, 
+/**
+ * Whether `value` was cut.
+ */
+truncated: boolean, };
+
+/**
+ * One header of a record.
+ */
+export type HeaderView = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its value; null is none.
+ */
+value: TextOrHex | null, };
+
+/**
+ * Bytes as text where they are UTF-8 without control characters, else in hexadecimal.
+ */
+export type TextOrHex = { 
+/**
+ * How `text` is to be read.
+ */
+encoding: TextEncoding, 
+/**
+ * The text, or two hexadecimal digits a byte.
+ */
+text: string, };
+
+/**
+ * How a [`TextOrHex`] is to be read.
+ */
+export type TextEncoding = "utf-8" | "hex";
+
+/**
+ * `GET /topics/{topic}/latest`: the newest value of each key.
+ */
+export type Latest = { 
+/**
+ * The topic.
+ */
+topic: string, 
+/**
+ * By key: a key that is not text stands in hexadecimal behind `0x`. Records without a key share `""`.
+ */
+values: { [key in string]: LatestValue }, 
+/**
+ * How many keys there are in all, so far as kept.
+ */
+keys: number, 
+/**
+ * There are more keys than are kept (10,000) or were asked for (`limit=`): the newest are here.
+ */
+truncated: boolean, };
+
+/**
+ * The newest record of one key.
+ */
+export type LatestValue = { 
+/**
+ * JSON where the value is JSON, else text, else hexadecimal behind `0x`.
+ */
+value: unknown, 
+/**
+ * The record's time.
+ */
+timestamp_ms: number | null, 
+/**
+ * Its number.
+ */
+offset: number, };
+
+/**
+ * The events of `GET /topics/{topic}/latest` with `Accept: text/event-stream`.
+ */
+export type LatestEvent = { "type": "whole" } & Latest | { "type": "changed", 
+/**
+ * By key.
+ */
+changed: { [key in string]: LatestValue | null }, } | { "type": "waiting", 
+/**
+ * The cause.
+ */
+why: string, } | { "type": "reconnected" } | { "type": "error", 
+/**
+ * The cause, as it would stand in an HTTP answer.
+ */
+problem: Problem, };
+
+/**
+ * `GET /topics/{topic}` and what `GET /topics/{topic}/partitions` lists, as the Confluent REST Proxy v2.
+ */
+export type TopicMetadata = { 
+/**
+ * The topic's name.
+ */
+name: string, 
+/**
+ * Its settings that are not secret.
+ */
+configs: { [key in string]: string }, 
+/**
+ * Its partitions by number.
+ */
+partitions: Array<PartitionMetadata>, };
+
+/**
+ * One partition, as the Confluent REST Proxy v2.
+ */
+export type PartitionMetadata = { 
+/**
+ * Its number.
+ */
+partition: number, 
+/**
+ * The broker that leads it.
+ */
+leader: number, 
+/**
+ * Who has it.
+ */
+replicas: Array<ReplicaMetadata>, };
+
+/**
+ * One replica of a partition, as the Confluent REST Proxy v2.
+ */
+export type ReplicaMetadata = { 
+/**
+ * The broker.
+ */
+broker: number, 
+/**
+ * Whether it leads the partition.
+ */
+leader: boolean, 
+/**
+ * Whether it has everything acknowledged.
+ */
+in_sync: boolean, };
+
+/**
+ * The answer to `POST /topics/{topic}`, as the Confluent REST Proxy v2.
+ */
+export type ProduceAnswer = { 
+/**
+ * One for each record, in order.
+ */
+offsets: Array<ProducedRecord>, 
+/**
+ * Always null: there is no schema registry.
+ */
+key_schema_id: number | null, 
+/**
+ * Always null: there is no schema registry.
+ */
+value_schema_id: number | null, };
+
+/**
+ * Where one record went, as the Confluent REST Proxy v2.
+ */
+export type ProducedRecord = { 
+/**
+ * Its partition.
+ */
+partition: number | null, 
+/**
+ * Its offset.
+ */
+offset: number | null, 
+/**
+ * 1: will never work; 2: may work if tried again.
+ */
+error_code: number | null, 
+/**
+ * The cause.
+ */
+error: string | null, };
+
+/** In front of every binary message of `/topics/{topic}/live`, big-endian: `u8 kind` · `u8 flags` · `u16 partition` ·
+ * `u32 duration_us` · `i64 offset` · `i64 timestamp_ms` · `i64 pts_us`. */
+export const FragmentHeader = { lenBytes: 32, init: 0, fragment: 1, keyFlag: 1, prerollFlag: 2 } as const;
