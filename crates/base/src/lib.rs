@@ -2,4 +2,5 @@
 //!
 //! What a test wants to control (time, disk) is a trait here with a real implementation and one for tests.
 
+pub mod progress;
 pub mod time;

@@ -1,0 +1,1 @@
+//! What the library tells us besides answers.

@@ -1,0 +1,230 @@
+//! What can go wrong with Kafka, each as a sentence with its remedy.
+
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// What kind of failure it is, to match on where the sentence does not matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No broker could be reached.
+    Unreachable,
+    /// No topic, partition or group of that name.
+    NotFound,
+    /// A name or a position that cannot be.
+    BadRequest,
+    /// Not let in, or not allowed.
+    Denied,
+    /// The record is larger than the topic takes.
+    TooLarge,
+    /// No answer in time.
+    TimedOut,
+    /// Anything else.
+    Other,
+}
+
+/// A failure of the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// No broker answers at the bootstrap addresses.
+    #[error(
+        "no Kafka at {bootstrap}: {cause}; start one with `weir serve` or `weir broker`, or name another with --bootstrap HOST:PORT"
+    )]
+    Unreachable {
+        /// The addresses tried.
+        bootstrap: String,
+        /// What happened at them.
+        cause: String,
+    },
+    /// The bootstrap addresses cannot be read.
+    #[error("--bootstrap {given:?} is no list of addresses: {why}; write HOST:PORT,HOST:PORT")]
+    BadBootstrap {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The topic is not there.
+    #[error("there is no topic {topic:?}; `weir topic list` shows what there is, `weir topic create {topic}` makes it")]
+    NoSuchTopic {
+        /// The topic asked for.
+        topic: String,
+    },
+    /// The topic has no such partition.
+    #[error("topic {topic:?} has no partition {partition}")]
+    NoSuchPartition {
+        /// The topic.
+        topic: String,
+        /// The partition asked for.
+        partition: i32,
+    },
+    /// A name Kafka does not take.
+    #[error(
+        "{topic:?} cannot name a topic: use 1 to 249 letters, digits, dots, underscores and hyphens"
+    )]
+    BadTopicName {
+        /// The name.
+        topic: String,
+    },
+    /// The group is not there.
+    #[error("there is no group {group:?}; `weir group list` shows what there is")]
+    NoSuchGroup {
+        /// The group asked for.
+        group: String,
+    },
+    /// The position asked for is not in the log.
+    #[error(
+        "offset {offset} is out of range: partition {partition} of {topic:?} holds offsets {start} to {end} (the next record's)"
+    )]
+    OffsetOutOfRange {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset asked for.
+        offset: i64,
+        /// The oldest record's offset.
+        start: i64,
+        /// The next record's offset.
+        end: i64,
+    },
+    /// The record is larger than the topic takes.
+    #[error(
+        "a record of {len_bytes} bytes is more than topic {topic:?} takes; raise its max.message.bytes"
+    )]
+    RecordTooLarge {
+        /// The topic.
+        topic: String,
+        /// The record's size.
+        len_bytes: usize,
+    },
+    /// The broker did not let us in.
+    #[error(
+        "the broker refused the login: {why}; check -X sasl.mechanism, sasl.username and sasl.password"
+    )]
+    Authentication {
+        /// What the broker or the client library said.
+        why: String,
+    },
+    /// TLS failed.
+    #[error("TLS failed: {why}; check -X security.protocol and ssl.ca.location")]
+    Tls {
+        /// What the client library said.
+        why: String,
+    },
+    /// Let in, but not allowed.
+    #[error("not allowed to {what}; an administrator grants it with kafka-acls")]
+    Denied {
+        /// What was tried.
+        what: String,
+    },
+    /// A property the client library does not take.
+    #[error("-X {key}: {why}")]
+    Property {
+        /// The property's name. Its value is never shown: it may be a password.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// No answer in time.
+    #[error("{what}: no answer within {after:?}; the broker is overloaded or cannot be reached under the address it advertises")]
+    TimedOut {
+        /// What was tried.
+        what: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The cluster refused it.
+    #[error("{what}: {why}")]
+    Refused {
+        /// What was tried.
+        what: String,
+        /// Kafka's own words.
+        why: String,
+    },
+    /// The producer or reader was closed meanwhile.
+    #[error("the connection to Kafka was closed before {what}")]
+    Closed {
+        /// What was still to come.
+        what: String,
+    },
+}
+
+impl ClientError {
+    /// The kind of failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unreachable { .. } => ErrorKind::Unreachable,
+            Self::NoSuchTopic { .. } | Self::NoSuchPartition { .. } | Self::NoSuchGroup { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::BadBootstrap { .. }
+            | Self::BadTopicName { .. }
+            | Self::OffsetOutOfRange { .. }
+            | Self::Property { .. } => ErrorKind::BadRequest,
+            Self::Authentication { .. } | Self::Denied { .. } | Self::Tls { .. } => {
+                ErrorKind::Denied
+            }
+            Self::RecordTooLarge { .. } => ErrorKind::TooLarge,
+            Self::TimedOut { .. } => ErrorKind::TimedOut,
+            Self::Refused { .. } | Self::Closed { .. } => ErrorKind::Other,
+        }
+    }
+}
+
+/// Kafka's rule for topic names: 1 to 249 of `[a-zA-Z0-9._-]`, neither `.` nor `..`.
+pub(crate) fn check_topic_name(topic: &str) -> Result<(), ClientError> {
+    let fits = (1..=249).contains(&topic.len())
+        && topic != "."
+        && topic != ".."
+        && topic
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    if fits {
+        Ok(())
+    } else {
+        Err(ClientError::BadTopicName {
+            topic: topic.chars().take(80).collect(),
+        })
+    }
+}
+
+/// The code inside an error of the library, where it has one.
+pub(crate) fn code_of(error: &KafkaError) -> Option<Code> {
+    match error {
+        KafkaError::AdminOp(code)
+        | KafkaError::ConsumerCommit(code)
+        | KafkaError::ConsumerQueueClose(code)
+        | KafkaError::Flush(code)
+        | KafkaError::Global(code)
+        | KafkaError::GroupListFetch(code)
+        | KafkaError::MessageConsumption(code)
+        | KafkaError::MessageConsumptionFatal(code)
+        | KafkaError::MessageProduction(code)
+        | KafkaError::MetadataFetch(code)
+        | KafkaError::OffsetFetch(code)
+        | KafkaError::Rebalance(code)
+        | KafkaError::SetPartitionOffset(code)
+        | KafkaError::StoreOffset(code)
+        | KafkaError::MockCluster(code) => Some(*code),
+        KafkaError::Transaction(error) => Some(error.code()),
+        _ => None,
+    }
+}
+
+/// Kafka's words for a code, without the library's `Broker:` and `Local:`.
+pub(crate) fn words(code: Code) -> String {
+    let text = code.to_string();
+    let start = text.find(": ").map_or(0, |at| at + 2);
+    let text = text.get(start..).unwrap_or(&text);
+    text.strip_suffix(')').map_or_else(
+        || text.to_owned(),
+        |text| {
+            text.rsplit_once(": ")
+                .map_or(text, |(_, inner)| inner)
+                .to_owned()
+        },
+    )
+}

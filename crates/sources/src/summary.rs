@@ -1,0 +1,64 @@
+//! How a source ended.
+
+use std::time::Duration;
+
+use weir_client::ClientError;
+
+/// Why a source ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// There was no more.
+    Finished,
+    /// It was told to.
+    Shutdown,
+}
+
+/// What a source did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// Records acknowledged.
+    pub records: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+    /// Pictures or lines that were not sent, by choice or for damage.
+    pub passed_over: u64,
+    /// What was not sound, as sentences; the first hundred.
+    pub damage: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+    /// Why it ended.
+    pub ended: Ended,
+}
+
+/// A source that could not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// Kafka would not.
+    #[error(transparent)]
+    Kafka(#[from] ClientError),
+    /// A file could not be read.
+    #[error("{path}: {why}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+    /// An option that cannot be.
+    #[error("{option}: {why}")]
+    Option {
+        /// The option, as it is written on the command line.
+        option: &'static str,
+        /// What is wrong, and what is accepted.
+        why: String,
+    },
+    /// A picture could not be encoded.
+    #[error("the {codec} encoder failed: {why}")]
+    Encoder {
+        /// Which.
+        codec: &'static str,
+        /// What it said.
+        why: String,
+    },
+}
