@@ -47,7 +47,9 @@ pub enum ClientError {
         why: String,
     },
     /// The topic is not there.
-    #[error("there is no topic {topic:?}; `weir topic list` shows what there is, `weir topic create {topic}` makes it")]
+    #[error(
+        "there is no topic {topic:?}; `weir topic list` shows what there is, `weir topic create {topic}` makes it"
+    )]
     NoSuchTopic {
         /// The topic asked for.
         topic: String,
@@ -129,7 +131,9 @@ pub enum ClientError {
         why: String,
     },
     /// No answer in time.
-    #[error("{what}: no answer within {after:?}; the broker is overloaded or cannot be reached under the address it advertises")]
+    #[error(
+        "{what}: no answer within {after:?}; the broker is overloaded or cannot be reached under the address it advertises"
+    )]
     TimedOut {
         /// What was tried.
         what: String,

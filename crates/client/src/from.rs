@@ -96,11 +96,7 @@ mod tests {
             ("9223372036854775807", None, From::Offset(i64::MAX)),
             ("-1", None, From::Last(1)),
             ("-9223372036854775808", None, From::Last(1 << 63)),
-            (
-                "1970-01-01T00:00:01.5Z",
-                None,
-                From::Time(Timestamp(1_500)),
-            ),
+            ("1970-01-01T00:00:01.5Z", None, From::Time(Timestamp(1_500))),
             (
                 "1970-01-01T01:00:01+01:00",
                 None,

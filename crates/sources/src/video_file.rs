@@ -39,7 +39,7 @@ pub enum Pace {
 /// Publishes a video file.
 #[derive(Clone)]
 pub struct VideoFile {
-    /// The file: MP4, MOV, Matroska or WebM.
+    /// The file: MP4, MOV, Matroska or `WebM`.
     pub path: PathBuf,
     /// Where to.
     pub topic: String,
