@@ -1,0 +1,5 @@
+//! clients.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

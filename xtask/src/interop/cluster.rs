@@ -1,0 +1,5 @@
+//! cluster.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

@@ -1,0 +1,5 @@
+//! disk.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

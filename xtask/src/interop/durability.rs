@@ -1,0 +1,5 @@
+//! durability.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

@@ -1,0 +1,5 @@
+//! hostile.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

@@ -1,0 +1,5 @@
+//! kcat.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

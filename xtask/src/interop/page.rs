@@ -1,0 +1,5 @@
+//! page.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

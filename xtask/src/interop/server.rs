@@ -1,0 +1,192 @@
+//! The servers that cases and measurements start: weir in its three forms, and Apache Kafka from its own jars. Each
+//! listens on loopback ports that were free, keeps its files in the folder it is given, and is killed when dropped.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::install::{jars, java, program};
+use crate::process::{Running, free_port, local, run};
+use crate::wire;
+use crate::workspace::Workspace;
+
+/// How long weir may take before it counts as not started.
+const START: Duration = Duration::from_secs(20);
+
+/// A running weir with its own broker.
+pub(crate) struct Weir {
+    running: Running,
+    /// Where Kafka's clients find it.
+    pub kafka: SocketAddr,
+    /// Where browsers find it; nobody listens there for `weir broker`.
+    pub web: SocketAddr,
+    /// Its log's folder.
+    pub data: PathBuf,
+    /// Process start to its first answer.
+    pub start_took: Duration,
+}
+
+impl Weir {
+    /// `weir serve`.
+    pub fn serve(weir: &Path, folder: &Path, more: &[&str]) -> Result<Self> {
+        Self::start(weir, "serve", folder, free_port()?, more)
+    }
+
+    /// `weir demo`.
+    pub fn demo(weir: &Path, folder: &Path, more: &[&str]) -> Result<Self> {
+        Self::start(weir, "demo", folder, free_port()?, more)
+    }
+
+    /// `weir broker`, on a port that a restart may keep.
+    pub fn broker(weir: &Path, folder: &Path, port: u16, more: &[&str]) -> Result<Self> {
+        Self::start(weir, "broker", folder, port, more)
+    }
+
+    fn start(weir: &Path, what: &str, folder: &Path, port: u16, more: &[&str]) -> Result<Self> {
+        let kafka = local(port);
+        let web = local(free_port()?);
+        let data = folder.join("data");
+        let mut command = Command::new(weir);
+        command
+            .arg(what)
+            .args(["--kafka-listen", &kafka.to_string()])
+            .arg("--data-dir")
+            .arg(&data);
+        if what != "broker" {
+            command.args(["--listen", &web.to_string()]);
+        }
+        command.args(more).current_dir(folder_made(folder)?);
+        let mut running = Running::start(&format!("weir-{what}"), &mut command, folder)?;
+        let start_took =
+            running.until("an answer to ApiVersions", START, || wire::answers(kafka))?;
+        if what != "broker" {
+            running.until_it_listens(web, START)?;
+        }
+        Ok(Self {
+            running,
+            kafka,
+            web,
+            data,
+            start_took,
+        })
+    }
+
+    /// An address on its web server.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.web)
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
+    /// What it has printed.
+    pub fn printed(&self) -> String {
+        self.running.printed()
+    }
+
+    /// An error when it has ended.
+    pub fn still_runs(&mut self) -> Result<()> {
+        self.running.still_runs()
+    }
+
+    /// `kill -9`.
+    pub fn kill(self) -> Result<()> {
+        self.running.kill()
+    }
+
+    /// SIGTERM.
+    pub fn end(self) -> Result<(ExitStatus, Duration)> {
+        self.running.end(Duration::from_secs(20))
+    }
+}
+
+fn folder_made(folder: &Path) -> Result<&Path> {
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// A running Apache Kafka: one node, `KRaft`, broker and controller in one process.
+pub(crate) struct ApacheKafka {
+    running: Running,
+    /// Where clients find it.
+    pub kafka: SocketAddr,
+    /// Its log's folder.
+    pub data: PathBuf,
+    /// Process start to its first answer.
+    pub start_took: Duration,
+}
+
+impl ApacheKafka {
+    /// Formats a new node in the folder and starts it. `more` are lines of its `server.properties`.
+    pub fn start(workspace: &Workspace, folder: &Path, more: &str) -> Result<Self> {
+        let classpath = format!("{}/*", jars(workspace, KAFKA)?.display());
+        let kafka = local(free_port()?);
+        let controller = local(free_port()?);
+        let data = folder.join("data");
+        let properties = folder_made(folder)?.join("server.properties");
+        fs::write(
+            &properties,
+            format!(
+                "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@{controller}\n\
+                 listeners=PLAINTEXT://{kafka},CONTROLLER://{controller}\nadvertised.listeners=PLAINTEXT://{kafka}\n\
+                 controller.listener.names=CONTROLLER\nlog.dirs={}\noffsets.topic.replication.factor=1\n\
+                 transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
+                 group.initial.rebalance.delay.ms=0\n{more}\n",
+                data.display()
+            ),
+        )?;
+        run(
+            java(workspace, KAFKA)?
+                .args([
+                    "kafka.tools.StorageTool",
+                    "format",
+                    "-t",
+                    "MkU3OEVBNTcwNTJENDM2Qg",
+                    "-c",
+                ])
+                .arg(&properties),
+            b"",
+            Duration::from_mins(1),
+        )?;
+        let mut running = Running::start(
+            "kafka",
+            Command::new(program(workspace, "java")?)
+                // The heap and collector of Kafka's own start script.
+                .args([
+                    "-Xmx1g",
+                    "-Xms1g",
+                    "-XX:+UseG1GC",
+                    "-XX:MaxGCPauseMillis=20",
+                    "-cp",
+                    &classpath,
+                    "kafka.Kafka",
+                ])
+                .arg(&properties),
+            folder,
+        )?;
+        let start_took =
+            running.until("an answer to ApiVersions", Duration::from_secs(90), || {
+                wire::answers(kafka)
+            })?;
+        Ok(Self {
+            running,
+            kafka,
+            data,
+            start_took,
+        })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+}
+
+/// The set of jars with Apache Kafka itself and its tools.
+pub(crate) const KAFKA: &str = "kafka-4.3.0";

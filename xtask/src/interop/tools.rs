@@ -1,0 +1,5 @@
+//! tools.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

@@ -1,0 +1,5 @@
+//! tutorials.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[];

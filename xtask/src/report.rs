@@ -1,0 +1,186 @@
+//! What came out of a step or a case, and how it is counted and shown. A case that cannot run is an error of the kind
+//! [`Cannot`], which becomes SKIPPED; every other error is FAILED.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Error, Result};
+
+/// Why something could not be tried at all: the sentence after SKIPPED.
+#[derive(Debug)]
+pub struct Cannot(pub String);
+
+impl std::fmt::Display for Cannot {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Cannot {}
+
+/// An error that is counted as SKIPPED.
+pub fn cannot(why: impl Into<String>) -> Error {
+    Error::new(Cannot(why.into()))
+}
+
+/// The end of a step or a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it should.
+    Passed,
+    /// It did not; the remark says how.
+    Failed,
+    /// It could not be tried; the remark says why.
+    Skipped,
+}
+
+impl Outcome {
+    /// As tables and logs show it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "PASSED",
+            Self::Failed => "FAILED",
+            Self::Skipped => "SKIPPED",
+        }
+    }
+}
+
+/// One finished step or case.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What was tried.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Versions and counts when it passed, the reason when not.
+    pub remark: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Runs one piece of work and makes its row.
+pub fn row(name: &str, work: impl FnOnce() -> Result<String>) -> Row {
+    let started = Instant::now();
+    let (outcome, remark) = match work() {
+        Ok(remark) => (Outcome::Passed, remark),
+        Err(error) if error.is::<Cannot>() => (Outcome::Skipped, format!("{error:#}")),
+        Err(error) => (Outcome::Failed, format!("{error:#}")),
+    };
+    Row {
+        name: name.to_owned(),
+        outcome,
+        remark,
+        took: started.elapsed(),
+    }
+}
+
+/// Numbers for the last line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Tests, cases and steps that passed.
+    pub passed: usize,
+    /// Those that failed.
+    pub failed: usize,
+    /// Those that could not run.
+    pub skipped: usize,
+}
+
+impl Tally {
+    /// Counts one outcome.
+    pub fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Passed => self.passed += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::Skipped => self.skipped += 1,
+        }
+    }
+
+    /// Adds another tally.
+    pub fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// Counts rows.
+    pub fn of(rows: &[Row]) -> Self {
+        let mut tally = Self::default();
+        for row in rows {
+            tally.count(row.outcome);
+        }
+        tally
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            out,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
+/// A Markdown table; columns are padded so that it reads well as plain text too.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width: Vec<usize> = head
+        .iter()
+        .enumerate()
+        .map(|(column, title)| {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .chain([title.chars().count()])
+                .max()
+                .unwrap_or(0)
+                .min(60)
+        })
+        .collect();
+    let mut text = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        for (cell, width) in cells.zip(&width) {
+            let cell = cell.replace('|', "\\|").replace('\n', " ");
+            let _ = write!(text, "| {cell:<width$} ");
+        }
+        text.push_str("|\n");
+    };
+    line(&mut head.iter().copied());
+    let rules: Vec<String> = width.iter().map(|&width| "-".repeat(width)).collect();
+    line(&mut rules.iter().map(String::as_str));
+    for row in rows {
+        line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// Seconds with one decimal, as all our tables show time.
+pub fn seconds(took: Duration) -> String {
+    format!("{:.1} s", took.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_run_is_skipped_and_never_counts_as_passed() {
+        let rows = [
+            row("a", || Ok("fine".to_owned())),
+            row("b", || Err(cannot("no Java here"))),
+            row("c", || anyhow::bail!("wrong")),
+        ];
+        assert_eq!(
+            Tally::of(&rows).to_string(),
+            "1 passed, 1 failed, 1 skipped"
+        );
+        assert_eq!(rows[1].remark, "no Java here");
+    }
+
+    #[test]
+    fn a_bar_in_a_cell_does_not_break_the_table() {
+        let text = table(&["what", "n"], &[vec!["a|b".to_owned(), "1".to_owned()]]);
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.contains("a\\|b"));
+    }
+}
