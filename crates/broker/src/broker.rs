@@ -1,0 +1,94 @@
+//! The broker's state, as the handlers see it: topics, coordinators, settings, clock.
+//!
+//! Made once at the start and shared by all connections. It holds no sockets.
+
+use std::sync::Arc;
+
+use weir_base::fs::Fs;
+use weir_base::time::Clock;
+use weir_log::Volume;
+
+use crate::producer_ids::ProducerIds;
+use crate::server::ConnectionInfo;
+use crate::settings::{self, Settings};
+use crate::topics::{TopicError, Topics};
+use crate::{BrokerConfig, BrokerError, meta};
+
+/// The state of the one broker there is.
+pub(crate) struct Broker {
+    /// `node.id`.
+    pub node_id: i32,
+    /// The cluster's id, made at the first start and kept in `meta.properties`.
+    pub cluster_id: String,
+    /// Kafka's server settings.
+    pub settings: Settings,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where the broker's small files are.
+    pub fs: Arc<dyn Fs>,
+    /// Where the partitions are.
+    pub volume: Arc<Volume>,
+    /// The topics and their partitions.
+    pub topics: Topics,
+    /// Ids for idempotent and transactional producers.
+    pub producer_ids: ProducerIds,
+}
+
+impl Broker {
+    /// Opens what the data folder holds.
+    pub fn open(
+        config: BrokerConfig,
+        fs: Arc<dyn Fs>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BrokerError> {
+        let BrokerConfig {
+            data_dir, settings, ..
+        } = config;
+        let unusable = |source| BrokerError::DataDir {
+            dir: data_dir.clone(),
+            source,
+        };
+        let volume = Volume::open(Arc::clone(&fs), Arc::clone(&clock), &data_dir)?;
+        let node_id = settings.get(settings::NODE_ID) as i32;
+        let cluster_id = meta::cluster_id(&*fs, &data_dir, node_id).map_err(unusable)?;
+        let producer_ids =
+            ProducerIds::open(Arc::clone(&fs), data_dir.join("producer-ids")).map_err(unusable)?;
+        let topics =
+            Topics::open(Arc::clone(&fs), &volume, &data_dir, &settings).map_err(
+                |error| match error {
+                    TopicError::Log(error) => BrokerError::Log(error),
+                    TopicError::Io(source) => unusable(source),
+                    other => unusable(std::io::Error::other(other.to_string())),
+                },
+            )?;
+        Ok(Self {
+            node_id,
+            cluster_id,
+            settings,
+            clock,
+            fs,
+            volume,
+            topics,
+            producer_ids,
+        })
+    }
+
+    /// The host and port a client should connect to: `advertised.listeners`, else the address it came by.
+    pub fn advertised(&self, connection: &ConnectionInfo) -> (String, i32) {
+        let given = self.settings.get(settings::ADVERTISED_LISTENERS);
+        let first = given.split(',').next().unwrap_or_default().trim();
+        let address = first.split_once("://").map_or(first, |(_, address)| address);
+        if let Some((host, port)) = address.rsplit_once(':')
+            && let Ok(port) = port.parse::<u16>()
+        {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            if !host.is_empty() {
+                return (host.to_owned(), i32::from(port));
+            }
+        }
+        (
+            connection.local.ip().to_canonical().to_string(),
+            i32::from(connection.local.port()),
+        )
+    }
+}

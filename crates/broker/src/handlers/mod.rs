@@ -1,0 +1,186 @@
+//! Kafka's APIs: one file each, and the table of them.
+//!
+//! A request comes in decoded, an answer goes out; what the API is answered with comes from [`Broker`](crate::broker::Broker).
+//! The versions this broker advertises are what this table registers, cut to what the codec can decode: there is no second
+//! list.
+//!
+//! **A new API = one file, one line.** The file: a unit struct that implements [`Handler`], with the API's contract in its
+//! `//!`. The line: `Api::of::<the_file::TheStruct>()` in [`APIS`], in the order of API keys. The test
+//! `every_api_answers_at_its_lowest_and_highest_version` picks it up from there.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::protocol::{
+    Decodable, Encodable, HeaderVersion, Message, Request, VersionRange,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::Broker;
+use crate::request::{self, Malformed};
+use crate::server::ConnectionInfo;
+
+pub(crate) mod api_versions;
+
+/// A future that can move between threads.
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Every API this broker answers, by key.
+pub(crate) static APIS: &[Api] = &[Api::of::<api_versions::ApiVersions>()];
+
+/// One API: what a request means and what it is answered with.
+///
+/// Requests of one connection are handled one after another, as in Kafka: a handler that waits keeps the connection's next
+/// request waiting, and no other's. A handler that may wait long ends early when [`Context::closing`] is cancelled.
+pub(crate) trait Handler: 'static {
+    /// The request, which names the API and the answer's type.
+    type Request: Request;
+
+    /// The versions that Apache Kafka 4.3 answers. What the codec cannot decode is cut off.
+    const VERSIONS: (i16, i16);
+
+    /// The answer. Errors are the protocol's codes within it.
+    fn handle(
+        context: &Context,
+        request: Self::Request,
+    ) -> impl Future<Output = <Self::Request as Request>::Response> + Send;
+}
+
+/// What a handler knows besides the request.
+pub(crate) struct Context {
+    /// The broker's state.
+    pub broker: Arc<Broker>,
+    /// Who asks, and by which address.
+    pub connection: Arc<ConnectionInfo>,
+    /// The version asked in.
+    pub version: i16,
+    /// What the client calls itself; empty if it doesn't say.
+    pub client_id: String,
+    /// Cancelled when the connection or the broker ends.
+    pub closing: CancellationToken,
+}
+
+/// An answer on its way out.
+pub(crate) enum Reply {
+    /// The client wants none (`acks=0`).
+    None,
+    /// Ready.
+    Now(Body),
+    /// Ready later; the connection's next request is handled meanwhile, and answered after it.
+    Later(BoxFuture<'static, Body>),
+}
+
+/// An answer's bytes, in pieces so that record batches are never copied into one.
+pub(crate) type Body = Vec<Bytes>;
+
+/// An API in the table.
+pub(crate) struct Api {
+    /// Kafka's number for it.
+    pub key: i16,
+    /// The lowest version advertised. Below the decodable ones for Produce alone.
+    pub min_version: i16,
+    /// The highest version advertised and decodable.
+    pub max_version: i16,
+    request_header_version: fn(i16) -> i16,
+    response_header_version: fn(i16) -> i16,
+    call: for<'a> fn(&'a Context, BytesMut) -> BoxFuture<'a, Result<Reply, Malformed>>,
+}
+
+impl Api {
+    /// An API whose requests the codec decodes and whose answers it encodes.
+    pub const fn of<H: Handler>() -> Self {
+        let codec = H::Request::VERSIONS;
+        let answer = <H::Request as Request>::Response::VERSIONS;
+        let (min, max) = H::VERSIONS;
+        Self {
+            key: H::Request::KEY,
+            min_version: highest(min, highest(codec.min, answer.min)),
+            max_version: lowest(max, lowest(codec.max, answer.max)),
+            request_header_version: <H::Request as HeaderVersion>::header_version,
+            response_header_version:
+                <<H::Request as Request>::Response as HeaderVersion>::header_version,
+            call: call::<H>,
+        }
+    }
+
+    /// The API of this key, if it is served.
+    pub fn find(key: i16) -> Option<&'static Self> {
+        APIS.iter().find(|api| api.key == key)
+    }
+
+    /// The versions advertised.
+    pub fn versions(&self) -> VersionRange {
+        VersionRange {
+            min: self.min_version,
+            max: self.max_version,
+        }
+    }
+
+    /// Whether this API answers `version`.
+    pub fn serves(&self, version: i16) -> bool {
+        (self.min_version..=self.max_version).contains(&version)
+    }
+
+    /// Whether a request's header carries tagged fields.
+    pub fn request_header_is_flexible(&self, version: i16) -> bool {
+        (self.request_header_version)(version) >= 2
+    }
+
+    /// Whether an answer's header carries tagged fields.
+    pub fn response_header_is_flexible(&self, version: i16) -> bool {
+        (self.response_header_version)(version) >= 1
+    }
+
+    /// Handles a request's body in [`Context::version`].
+    pub fn call<'a>(
+        &self,
+        context: &'a Context,
+        body: BytesMut,
+    ) -> BoxFuture<'a, Result<Reply, Malformed>> {
+        (self.call)(context, body)
+    }
+}
+
+fn call<H: Handler>(
+    context: &Context,
+    body: BytesMut,
+) -> BoxFuture<'_, Result<Reply, Malformed>> {
+    Box::pin(async move {
+        let request = decode::<H::Request>(body.freeze(), context.version)?;
+        let response = H::handle(context, request).await;
+        Ok(Reply::Now(encode(&response, context.version)?))
+    })
+}
+
+/// A request from a body of exactly its length, after the check that no count in it exceeds what is there.
+pub(crate) fn decode<R: Request>(mut body: Bytes, version: i16) -> Result<R, Malformed> {
+    request::check(R::KEY, version, &body)?;
+    let request =
+        R::decode(&mut body, version).map_err(|_| Malformed("the codec cannot decode the body"))?;
+    Ok(request)
+}
+
+/// An answer as bytes.
+pub(crate) fn encode<M: Encodable + Decodable>(
+    response: &M,
+    version: i16,
+) -> Result<Body, Malformed> {
+    let mut bytes = BytesMut::with_capacity(response.compute_size(version).unwrap_or(64));
+    response
+        .encode(&mut bytes, version)
+        .map_err(|error| {
+            tracing::error!(%error, version, "an answer could not be encoded");
+            Malformed("the answer cannot be expressed in this version")
+        })?;
+    Ok(vec![bytes.freeze()])
+}
+
+const fn highest(a: i16, b: i16) -> i16 {
+    if a > b { a } else { b }
+}
+
+const fn lowest(a: i16, b: i16) -> i16 {
+    if a < b { a } else { b }
+}
