@@ -54,13 +54,13 @@ impl Broker {
         let producer_ids =
             ProducerIds::open(Arc::clone(&fs), data_dir.join("producer-ids")).map_err(unusable)?;
         let topics =
-            Topics::open(Arc::clone(&fs), &volume, &data_dir, &settings).map_err(
-                |error| match error {
+            Topics::open(Arc::clone(&fs), &volume, &data_dir, &settings).map_err(|error| {
+                match error {
                     TopicError::Log(error) => BrokerError::Log(error),
                     TopicError::Io(source) => unusable(source),
                     other => unusable(std::io::Error::other(other.to_string())),
-                },
-            )?;
+                }
+            })?;
         Ok(Self {
             node_id,
             cluster_id,
@@ -77,7 +77,9 @@ impl Broker {
     pub fn advertised(&self, connection: &ConnectionInfo) -> (String, i32) {
         let given = self.settings.get(settings::ADVERTISED_LISTENERS);
         let first = given.split(',').next().unwrap_or_default().trim();
-        let address = first.split_once("://").map_or(first, |(_, address)| address);
+        let address = first
+            .split_once("://")
+            .map_or(first, |(_, address)| address);
         if let Some((host, port)) = address.rsplit_once(':')
             && let Ok(port) = port.parse::<u16>()
         {

@@ -19,7 +19,10 @@ pub(crate) fn read(fs: &dyn Fs, path: &Path) -> io::Result<Option<Vec<u8>>> {
     if len > MAX_BYTES {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("{} is {len} bytes long, which it never is when sound", path.display()),
+            format!(
+                "{} is {len} bytes long, which it never is when sound",
+                path.display()
+            ),
         ));
     }
     let mut bytes = vec![0; len as usize];

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use weir_base::fs::Fs;
 use weir_base::time::Clock;
-use weir_log::{LogError, Volume};
+use weir_log::LogError;
 
 mod broker;
 mod errors;
@@ -48,7 +48,9 @@ pub struct BrokerConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The address is taken, or not this machine's.
-    #[error("cannot listen at {addr}: {source}; stop the program that does, or choose another address")]
+    #[error(
+        "cannot listen at {addr}: {source}; stop the program that does, or choose another address"
+    )]
     Listen {
         /// The address.
         addr: SocketAddr,
@@ -89,16 +91,19 @@ pub async fn start(
     fs: Arc<dyn Fs>,
     clock: Arc<dyn Clock>,
 ) -> Result<RunningBroker, BrokerError> {
-    let listener = TcpListener::bind(config.listen)
-        .await
+    let listener =
+        TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| BrokerError::Listen {
+                addr: config.listen,
+                source,
+            })?;
+    let addr = listener
+        .local_addr()
         .map_err(|source| BrokerError::Listen {
             addr: config.listen,
             source,
         })?;
-    let addr = listener.local_addr().map_err(|source| BrokerError::Listen {
-        addr: config.listen,
-        source,
-    })?;
     let (failed, failure) = watch::channel(None);
     let opened = tokio::task::spawn_blocking(move || Broker::open(config, fs, clock))
         .await

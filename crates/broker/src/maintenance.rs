@@ -11,7 +11,11 @@ use crate::settings;
 /// Looks after all partitions every `log.retention.check.interval.ms`, and those that are compacted every
 /// `log.cleaner.backoff.ms`, until `closing` is cancelled.
 pub(crate) async fn run(broker: Arc<Broker>, closing: CancellationToken) {
-    let retention = period(broker.settings.get(settings::LOG_RETENTION_CHECK_INTERVAL_MS));
+    let retention = period(
+        broker
+            .settings
+            .get(settings::LOG_RETENTION_CHECK_INTERVAL_MS),
+    );
     let compaction = period(broker.settings.get(settings::LOG_CLEANER_BACKOFF_MS));
     let tick = retention.min(compaction);
     let mut since_retention = Duration::ZERO;
@@ -27,7 +31,8 @@ pub(crate) async fn run(broker: Arc<Broker>, closing: CancellationToken) {
         }
         let broker = Arc::clone(&broker);
         let closing = closing.clone();
-        let _ = tokio::task::spawn_blocking(move || look_after(&broker, everything, &closing)).await;
+        let _ =
+            tokio::task::spawn_blocking(move || look_after(&broker, everything, &closing)).await;
     }
 }
 

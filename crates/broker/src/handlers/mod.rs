@@ -143,10 +143,7 @@ impl Api {
     }
 }
 
-fn call<H: Handler>(
-    context: &Context,
-    body: BytesMut,
-) -> BoxFuture<'_, Result<Reply, Malformed>> {
+fn call<H: Handler>(context: &Context, body: BytesMut) -> BoxFuture<'_, Result<Reply, Malformed>> {
     Box::pin(async move {
         let request = decode::<H::Request>(body.freeze(), context.version)?;
         let response = H::handle(context, request).await;
@@ -168,12 +165,10 @@ pub(crate) fn encode<M: Encodable + Decodable>(
     version: i16,
 ) -> Result<Body, Malformed> {
     let mut bytes = BytesMut::with_capacity(response.compute_size(version).unwrap_or(64));
-    response
-        .encode(&mut bytes, version)
-        .map_err(|error| {
-            tracing::error!(%error, version, "an answer could not be encoded");
-            Malformed("the answer cannot be expressed in this version")
-        })?;
+    response.encode(&mut bytes, version).map_err(|error| {
+        tracing::error!(%error, version, "an answer could not be encoded");
+        Malformed("the answer cannot be expressed in this version")
+    })?;
     Ok(vec![bytes.freeze()])
 }
 

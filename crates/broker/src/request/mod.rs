@@ -71,7 +71,11 @@ pub(crate) fn counts_from_end(key: i16, version: i16, body: &[u8]) -> Vec<usize>
         counts_at: Vec::new(),
     };
     walk.fields(shape.fields).unwrap();
-    assert_eq!(walk.rest.len(), 0, "the shape of API {key} v{version} is incomplete");
+    assert_eq!(
+        walk.rest.len(),
+        0,
+        "the shape of API {key} v{version} is incomplete"
+    );
     walk.counts_at
 }
 
@@ -149,7 +153,9 @@ impl Walk<'_> {
         .unwrap_or(0);
         self.elements = self.elements.saturating_add(count);
         if count > self.rest.len() || self.elements > MAX_ELEMENTS {
-            return Err(Malformed("an array announces more elements than the request can hold"));
+            return Err(Malformed(
+                "an array announces more elements than the request can hold",
+            ));
         }
         Ok(count)
     }
@@ -171,7 +177,9 @@ impl Walk<'_> {
                 Some(field) => {
                     self.value(&field.kind)?;
                     if before - self.rest.len() != len {
-                        return Err(Malformed("a tagged field's length is not that of its value"));
+                        return Err(Malformed(
+                            "a tagged field's length is not that of its value",
+                        ));
                     }
                 }
                 None => self.skip(len)?,

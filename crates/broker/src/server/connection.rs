@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::ConnectionInfo;
 use super::frame::{FrameError, FrameReader, Header};
 use crate::broker::Broker;
-use crate::handlers::{Api, BoxFuture, Body, Context, Reply, api_versions};
+use crate::handlers::{Api, Body, BoxFuture, Context, Reply, api_versions};
 use crate::request::Malformed;
 use crate::settings;
 
@@ -41,7 +41,8 @@ pub(crate) async fn run(
     closing: CancellationToken,
 ) {
     let idle = Duration::from_millis(
-        u64::try_from(broker.settings.get(settings::CONNECTIONS_MAX_IDLE_MS)).unwrap_or(u64::MAX >> 1),
+        u64::try_from(broker.settings.get(settings::CONNECTIONS_MAX_IDLE_MS))
+            .unwrap_or(u64::MAX >> 1),
     );
     let max_bytes =
         usize::try_from(broker.settings.get(settings::SOCKET_REQUEST_MAX_BYTES)).unwrap_or(0);
@@ -121,7 +122,11 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<R> {
         }
         self.context.version = header.api_version;
         self.context.client_id = header.client_id.clone().unwrap_or_default();
-        tracing::trace!(key = header.api_key, version = header.api_version, "request");
+        tracing::trace!(
+            key = header.api_key,
+            version = header.api_version,
+            "request"
+        );
         let reply = {
             let mut handled = pin!(api.call(&self.context, frame));
             tokio::select! {
@@ -146,7 +151,9 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<R> {
             Outcome::Ready(body) => body.iter().map(Bytes::len).sum(),
             Outcome::Pending(_) => 256,
         };
-        let weight = u32::try_from(len).unwrap_or(u32::MAX).min(MAX_WAITING_BYTES);
+        let weight = u32::try_from(len)
+            .unwrap_or(u32::MAX)
+            .min(MAX_WAITING_BYTES);
         let Ok(room) = Arc::clone(&self.budget).acquire_many_owned(weight).await else {
             return false;
         };

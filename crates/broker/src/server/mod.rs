@@ -27,7 +27,8 @@ pub struct ConnectionInfo {
 
 /// Accepts connections until `closing` is cancelled, then waits for those there are to end.
 pub(crate) async fn run(listener: TcpListener, broker: Arc<Broker>, closing: CancellationToken) {
-    let most = usize::try_from(broker.settings.get(settings::MAX_CONNECTIONS)).unwrap_or(usize::MAX);
+    let most =
+        usize::try_from(broker.settings.get(settings::MAX_CONNECTIONS)).unwrap_or(usize::MAX);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

@@ -258,7 +258,10 @@ mod tests {
     #[test]
     fn a_setting_without_meaning_here_is_refused_by_name() {
         let error = Settings::parse([("zookeeper.connect", "localhost:2181")]).unwrap_err();
-        assert!(error.to_string().starts_with("zookeeper.connect: "), "{error}");
+        assert!(
+            error.to_string().starts_with("zookeeper.connect: "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -106,7 +106,8 @@ pub(crate) fn find(name: &str) -> Option<&'static TopicSetting> {
 /// Whether a topic may have this setting with this value; else a sentence that says why not.
 pub(crate) fn check(name: &str, value: Option<&str>) -> Result<(), String> {
     let setting = find(name).ok_or_else(|| format!("Unknown topic config name: {name}"))?;
-    let value = value.ok_or_else(|| format!("Null value not supported for topic config: {name}"))?;
+    let value =
+        value.ok_or_else(|| format!("Null value not supported for topic config: {name}"))?;
     setting
         .kind
         .check(value)
@@ -180,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_topics_own_setting_comes_before_the_servers() {
-        let server = Settings::parse([("log.retention.ms", "1000"), ("message.max.bytes", "5000")])
-            .unwrap();
+        let server =
+            Settings::parse([("log.retention.ms", "1000"), ("message.max.bytes", "5000")]).unwrap();
         let own = Overrides::from([("retention.ms".to_owned(), "-1".to_owned())]);
         let config = log_config(&own, &server);
         assert_eq!(config.retention_ms, None);

@@ -154,7 +154,11 @@ impl Topics {
             topics.open_topic(name, entry)?;
         }
         for (name, partitions) in found {
-            tracing::warn!(topic = name, partitions, "partitions without a topic were found, and are taken up as one");
+            tracing::warn!(
+                topic = name,
+                partitions,
+                "partitions without a topic were found, and are taken up as one"
+            );
             let name: Arc<str> = name.into();
             let first = Partition::open(volume, &name, 0, weir_log::LogConfig::default())?;
             let entry = Entry {
@@ -219,7 +223,12 @@ impl Topics {
         // `a.b` and `a_b` would be one in metrics, which is why Kafka refuses the second.
         let plain = name.replace('.', "_");
         if let Some(other) = (name.contains(['.', '_']))
-            .then(|| index.by_name.keys().find(|other| other.replace('.', "_") == plain))
+            .then(|| {
+                index
+                    .by_name
+                    .keys()
+                    .find(|other| other.replace('.', "_") == plain)
+            })
             .flatten()
         {
             return Err(TopicError::InvalidName(format!(

@@ -18,6 +18,7 @@ use crate::files;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// The topic's id (KIP-516).
+    #[serde(with = "id_as_text")]
     pub id: Uuid,
     /// How many partitions it has.
     pub partitions: i32,
@@ -84,5 +85,20 @@ impl Store {
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}.json"))
+    }
+}
+
+/// An id in a topic's file: the usual text of a UUID.
+mod id_as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use uuid::Uuid;
+
+    pub fn serialize<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Uuid::parse_str(&text).map_err(D::Error::custom)
     }
 }
