@@ -6,7 +6,7 @@
 //!
 //! | module | for |
 //! |---|---|
-//! | [`container`] | MP4, MOV, Matroska and WebM files → access units |
+//! | [`container`] | MP4, MOV, Matroska and `WebM` files → access units |
 //! | [`record`] | what a record's headers mean, which kind of topic it belongs to |
 //! | [`numbers`] | what numbers a record's value holds |
 //! | [`fmp4`] | access units → init segment and fragments |

@@ -1,4 +1,4 @@
-//! Video files: MP4, MOV, Matroska and WebM in, access units in decode order out.
+//! Video files: MP4, MOV, Matroska and `WebM` in, access units in decode order out.
 
 use std::io::{Read, Seek};
 
