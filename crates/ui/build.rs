@@ -141,18 +141,21 @@ fn table(dist: &Path) -> Result<String, Box<dyn Error>> {
             .to_str()
             .ok_or("a file name is not UTF-8")?
             .replace('\\', "/");
-        let gz = PathBuf::from(format!("{}.gz", file.display()));
-        let gzip = if gz.exists() {
-            format!("Some(include_bytes!({gz:?}))")
+        let include =
+            |name: &str| format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/dist/{name}\"))");
+        let gz = format!("{name}.gz");
+        let gzip = if dist.join(&gz).exists() {
+            format!("Some({})", include(&gz))
         } else {
             "None".to_owned()
         };
+        let plain = include(&name);
         let etag = fnv1a(&fs::read(file)?);
         // Vite puts a hash of the content into the names in assets/: such a file never changes.
         let immutable = name.starts_with("assets/");
         writeln!(
             rust,
-            "    Embedded {{ path: {name:?}, plain: include_bytes!({file:?}), gzip: {gzip}, etag: \"\\\"{etag:016x}\\\"\", immutable: {immutable} }},"
+            "    Embedded {{ path: {name:?}, plain: {plain}, gzip: {gzip}, etag: \"\\\"{etag:016x}\\\"\", immutable: {immutable} }},"
         )?;
     }
     rust.push_str("];\n");
