@@ -1,0 +1,437 @@
+// Plays a topic's fragments through Media Source Extensions. The one module of the player that touches the DOM: it moves pieces
+// from the queue into the source buffer, keeps the picture near the edge, trims what lies behind, and says how it stands.
+
+import { chase, overHole, Target } from './chase';
+import { ServerClock } from './clock';
+import { AppendQueue, joined, type Item } from './queue';
+import { PlayerSocket, type PlayerEvent } from './socket';
+import { initialStatus, type PlayerStatus } from './state';
+import { Timeline } from './timeline';
+
+/** How much of the past is kept for going back. */
+const keepBack_s = 60;
+/** A viewer away from the edge asks for no more than this ahead, and for more again when it has shrunk to a quarter. */
+const keepAhead_s = 40;
+const tick_ms = 100;
+/** No picture for this long, or for five of its lengths, is a publisher that paused. */
+const quiet_ms = 3000;
+
+export interface MseOptions {
+  video: HTMLVideoElement;
+  topic: string;
+  from: string;
+  group?: string | null;
+  onStatus: (status: PlayerStatus) => void;
+}
+
+export class MsePlayer {
+  readonly status: PlayerStatus;
+  private readonly video: HTMLVideoElement;
+  private readonly socket: PlayerSocket;
+  private readonly queue = new AppendQueue();
+  private readonly timeline = new Timeline();
+  private readonly target = new Target();
+  private readonly clock = new ServerClock(() => Date.now());
+  private source: MediaSource | null = null;
+  private buffer: SourceBuffer | null = null;
+  private objectUrl = '';
+  private mime = '';
+  private ticker = 0;
+  private caughtUp = false;
+  private parked = false;
+  private userPaused = false;
+  private toEdge = false;
+  private restarts = 0;
+  private newest_ms = 0;
+  private newestDuration_ms = 0;
+  private delays: number[] = [];
+  private stopped = false;
+
+  constructor(private readonly options: MseOptions) {
+    this.video = options.video;
+    this.status = initialStatus(options.from === 'live');
+    this.socket = new PlayerSocket({
+      topic: options.topic,
+      from: options.from,
+      group: options.group ?? null,
+      onEvent: (event) => this.receive(event),
+      onState: (link) => {
+        this.status.link = link;
+        this.tell();
+      },
+    });
+  }
+
+  start(): void {
+    this.socket.start();
+    this.openSource();
+    this.ticker = window.setInterval(() => this.tick(), tick_ms);
+    this.video.addEventListener('waiting', this.onWaiting);
+    this.video.addEventListener('error', this.onError);
+    document.addEventListener('visibilitychange', this.onVisible);
+    this.watchFrames();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.socket.stop();
+    window.clearInterval(this.ticker);
+    this.video.removeEventListener('waiting', this.onWaiting);
+    this.video.removeEventListener('error', this.onError);
+    document.removeEventListener('visibilitychange', this.onVisible);
+    this.closeSource();
+    this.video.removeAttribute('src');
+    this.video.load();
+  }
+
+  // What the viewer does.
+
+  toggle(): void {
+    if (this.status.paused || this.status.blocked) this.play();
+    else this.pause();
+  }
+
+  pause(): void {
+    this.userPaused = true;
+    this.leaveEdge();
+    this.video.pause();
+    this.status.paused = true;
+    this.tell();
+  }
+
+  play(): void {
+    this.userPaused = false;
+    this.status.paused = false;
+    void this.video.play().then(
+      () => (this.status.blocked = false),
+      (error: unknown) => (this.status.blocked = error instanceof DOMException && error.name === 'NotAllowedError'),
+    );
+    this.tell();
+  }
+
+  seekBy(seconds: number): void {
+    this.seekTo(this.video.currentTime + seconds);
+  }
+
+  /** 0…1 of what is buffered. */
+  seekToPart(part: number): void {
+    const { start_s, end_s } = this.status;
+    this.seekTo(start_s + (end_s - start_s) * part);
+  }
+
+  seekTo(time_s: number): void {
+    const { start_s, end_s } = this.status;
+    if (end_s <= start_s) return;
+    if (time_s >= end_s - 0.05) {
+      this.edge();
+      return;
+    }
+    this.leaveEdge();
+    this.video.currentTime = Math.max(start_s, time_s);
+    this.delays = [];
+  }
+
+  /** One picture on or back; pauses. */
+  step(pictures: number): void {
+    if (!this.status.paused) this.pause();
+    const picture = this.timeline.step(this.video.currentTime, pictures);
+    if (picture) this.video.currentTime = picture.at_s + Math.min(0.001, picture.duration_s / 2);
+  }
+
+  /** To the live edge, by what is buffered where that reaches it, else by asking for it. */
+  edge(): void {
+    this.status.follow = true;
+    this.delays = [];
+    if (this.caughtUp && !this.parked) this.jumpToEnd();
+    else {
+      this.parked = false;
+      this.caughtUp = false;
+      this.toEdge = true;
+      this.queue.clear();
+      this.socket.restart('live');
+    }
+    this.play();
+  }
+
+  private leaveEdge(): void {
+    this.status.follow = false;
+    this.socket.leaveEdge();
+    this.video.playbackRate = 1;
+    this.delays = [];
+  }
+
+  // What comes.
+
+  private receive(event: PlayerEvent): void {
+    const { status } = this;
+    switch (event.type) {
+      case 'opened':
+        this.queue.opened();
+        this.target.restart();
+        this.caughtUp = false;
+        return;
+      case 'init':
+        status.codec = event.codec;
+        status.width = event.width;
+        status.height = event.height;
+        if (!MediaSource.isTypeSupported(event.mime)) {
+          this.giveUp(`This browser cannot play ${event.codec} by itself.`);
+          return;
+        }
+        this.queue.setMime(event.mime);
+        return;
+      case 'initBytes':
+        this.queue.init(event.bytes);
+        break;
+      case 'fragment':
+        this.newest_ms = Date.now();
+        this.newestDuration_ms = event.header.duration_us / 1000;
+        status.waiting = null;
+        this.target.picture(event.header.pts_us);
+        this.queue.fragment(event.header, event.bytes);
+        break;
+      case 'live':
+        this.caughtUp = true;
+        break;
+      case 'skipped':
+        status.skipped += event.pictures;
+        break;
+      case 'clock':
+        this.clock.heard(event.server_time_ms);
+        break;
+      case 'waiting':
+        if (status.waiting === null) status.waitingSince_ms = Date.now();
+        status.waiting = event.why;
+        this.tell();
+        break;
+      case 'reconnected':
+        status.waiting = null;
+        break;
+    }
+    this.pump();
+  }
+
+  private openSource(): void {
+    const source = new MediaSource();
+    this.source = source;
+    this.objectUrl = URL.createObjectURL(source);
+    this.video.src = this.objectUrl;
+    source.addEventListener('sourceopen', () => this.pump(), { once: true });
+  }
+
+  private closeSource(): void {
+    this.source = null;
+    this.buffer = null;
+    this.mime = '';
+    if (this.objectUrl) URL.revokeObjectURL(this.objectUrl);
+    this.objectUrl = '';
+  }
+
+  /** Moves what has come into the source buffer, one append at a time. */
+  private pump(): void {
+    if (this.stopped || this.source?.readyState !== 'open' || this.buffer?.updating) return;
+    const offset_s = this.queue.takeRebase(this.timeline, this.bufferedEnd());
+    if (this.queue.waitsForRebase) return;
+    let taken: Item[] = [];
+    try {
+      const init = this.queue.takeInit();
+      if (init) {
+        taken = [init];
+        this.prepareBuffer(init.mime);
+      } else taken = this.queue.takeFragments();
+      // Whole fragments were appended, so that the buffer stands between two and its offset may be changed.
+      if (offset_s !== null && this.buffer) this.buffer.timestampOffset = offset_s;
+      if (taken.length === 0 || !this.buffer) return;
+      this.note(taken, this.buffer.timestampOffset);
+      this.buffer.appendBuffer(joined(taken as Extract<Item, { bytes: unknown }>[]));
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'QuotaExceededError') {
+        this.queue.putBack(taken);
+        this.makeRoom();
+      } else this.recover();
+    }
+  }
+
+  private prepareBuffer(mime: string): void {
+    if (!this.source) return;
+    if (!this.buffer) {
+      this.buffer = this.source.addSourceBuffer(mime);
+      this.buffer.addEventListener('updateend', () => this.appended());
+    } else if (mime !== this.mime) this.buffer.changeType(mime);
+    this.mime = mime;
+  }
+
+  private note(items: Item[], offset_s: number): void {
+    for (const item of items) {
+      if (item.kind !== 'fragment') continue;
+      const { header } = item;
+      this.timeline.add({
+        at_s: header.pts_us / 1e6 + offset_s,
+        duration_s: header.duration_us / 1e6,
+        partition: header.partition,
+        offset: header.offset,
+        timestamp_ms: header.timestamp_ms,
+      });
+      if (!header.preroll && this.startAt === null) this.startAt = header.pts_us / 1e6 + offset_s;
+    }
+  }
+  private startAt: number | null = null;
+
+  private appended(): void {
+    const { video } = this;
+    if (!this.status.shown && this.startAt !== null && video.buffered.length > 0) {
+      const first = this.startAt;
+      if (video.currentTime < first - 0.001 || this.status.follow) {
+        // The first picture at once; at the edge the newest one, for what came with it is only there to decode it.
+        const end_s = this.bufferedEnd() ?? first;
+        video.currentTime = this.status.follow ? Math.max(first, end_s - this.target.seconds(performance.now())) : first;
+      }
+      this.status.shown = true;
+      if (!this.userPaused) this.play();
+    }
+    if (this.toEdge && this.caughtUp && this.queue.length === 0) this.jumpToEnd();
+    this.pump();
+  }
+
+  private jumpToEnd(): void {
+    const end_s = this.bufferedEnd();
+    this.toEdge = false;
+    if (end_s !== null) this.video.currentTime = Math.max(0, end_s - this.target.seconds(performance.now()));
+  }
+
+  private bufferedEnd(): number | null {
+    const ranges = this.buffer?.buffered;
+    return ranges && ranges.length > 0 ? ranges.end(ranges.length - 1) : null;
+  }
+
+  // What time brings.
+
+  private readonly onWaiting = (): void => this.target.stalled(performance.now());
+  private readonly onError = (): void => this.recover();
+  private readonly onVisible = (): void => {
+    if (document.visibilityState !== 'visible' || this.userPaused) return;
+    if (this.status.follow && this.caughtUp) this.jumpToEnd();
+    if (this.video.paused) this.play();
+  };
+
+  /** A broken decoder starts anew, a few times; then the server's pictures have to do. */
+  private recover(): void {
+    if (this.stopped || this.status.unsupported) return;
+    this.restarts += 1;
+    if (this.restarts > 3) {
+      this.giveUp(`This browser's decoder failed${this.video.error?.message ? `: ${this.video.error.message}` : ''}.`);
+      return;
+    }
+    this.closeSource();
+    this.queue.clear();
+    this.timeline.dropBefore(Number.POSITIVE_INFINITY);
+    this.startAt = null;
+    this.status.shown = false;
+    this.openSource();
+    this.socket.goOn();
+  }
+
+  private giveUp(why: string): void {
+    this.socket.stop();
+    this.status.unsupported = why;
+    this.tell();
+  }
+
+  private makeRoom(): void {
+    const { buffer, video } = this;
+    if (!buffer || buffer.updating || buffer.buffered.length === 0) return;
+    const start_s = buffer.buffered.start(0);
+    const until_s = video.currentTime - 5;
+    if (until_s > start_s + 1) buffer.remove(start_s, until_s);
+    else this.park();
+  }
+
+  private trim(): void {
+    const { buffer, video } = this;
+    if (!buffer || buffer.updating || buffer.buffered.length === 0) return;
+    const start_s = buffer.buffered.start(0);
+    if (video.currentTime - start_s < keepBack_s * 1.2) return;
+    const until_s = video.currentTime - keepBack_s;
+    buffer.remove(start_s, until_s);
+    this.timeline.dropBefore(until_s);
+  }
+
+  /** Enough is buffered: let the server keep the rest until it is needed. */
+  private park(): void {
+    if (this.parked) return;
+    this.parked = true;
+    this.caughtUp = false;
+    this.socket.stop();
+  }
+
+  private tick(): void {
+    const { video, status } = this;
+    const end_s = this.bufferedEnd();
+    if (end_s !== null && status.shown) {
+      const ahead_s = end_s - video.currentTime;
+      if (status.follow && !status.paused && !this.toEdge) {
+        const { rate, seek_s } = chase(video.currentTime, end_s, this.target.seconds(performance.now()));
+        if (seek_s !== null) video.currentTime = seek_s;
+        else if (Math.abs(video.playbackRate - rate) > 0.005) video.playbackRate = rate;
+      } else if (!this.parked && ahead_s > keepAhead_s) this.park();
+      else if (this.parked && ahead_s < keepAhead_s / 4 && !status.paused) {
+        this.parked = false;
+        this.socket.goOn();
+      }
+      this.jumpHole();
+      this.trim();
+    }
+    this.measure(end_s);
+    this.pump();
+    this.tell();
+  }
+
+  private jumpHole(): void {
+    const { video } = this;
+    if (video.paused || video.readyState > 2) return;
+    const ranges = Array.from({ length: video.buffered.length }, (_, i) => ({
+      start_s: video.buffered.start(i),
+      end_s: video.buffered.end(i),
+    }));
+    const to_s = overHole(ranges, video.currentTime);
+    if (to_s !== null) video.currentTime = to_s;
+  }
+
+  private measure(end_s: number | null): void {
+    const { video, status } = this;
+    status.current_s = video.currentTime;
+    status.end_s = end_s ?? 0;
+    status.start_s = video.buffered.length > 0 ? video.buffered.start(0) : 0;
+    status.picture = status.shown ? this.timeline.at(video.currentTime) : null;
+    const silence_ms = Date.now() - this.newest_ms;
+    const atEnd = end_s !== null && end_s - video.currentTime < 0.5;
+    const isQuiet = status.shown && atEnd && !this.parked && silence_ms > Math.max(quiet_ms, 5 * this.newestDuration_ms);
+    status.quiet_ms = isQuiet ? silence_ms : null;
+    if ((!status.follow || this.delays.length === 0) && status.picture) {
+      status.delay_ms = this.clock.now_ms() - status.picture.timestamp_ms;
+    } else if (this.delays.length > 0) {
+      status.delay_ms = [...this.delays].sort((a, b) => a - b)[this.delays.length >> 1] ?? null;
+    }
+  }
+
+  /** The delay is taken at the moment a picture reaches the screen, where the browser says so. */
+  private watchFrames(): void {
+    if (!('requestVideoFrameCallback' in this.video)) return;
+    const onFrame = (now: number, frame: VideoFrameCallbackMetadata): void => {
+      if (this.stopped) return;
+      const picture = this.timeline.at(frame.mediaTime);
+      if (picture && this.status.follow) {
+        const shownIn_ms = frame.expectedDisplayTime - now;
+        this.delays.push(this.clock.now_ms() + shownIn_ms - picture.timestamp_ms);
+        if (this.delays.length > 25) this.delays.shift();
+      }
+      this.restarts = 0;
+      this.video.requestVideoFrameCallback(onFrame);
+    };
+    this.video.requestVideoFrameCallback(onFrame);
+  }
+
+  private tell(): void {
+    this.options.onStatus(this.status);
+  }
+}

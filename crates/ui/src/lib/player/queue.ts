@@ -1,0 +1,118 @@
+// What has come but is not in the source buffer yet, and where on the media element's time line it belongs. The server's time
+// line begins anew with each connection; here the pieces are laid end to end, or over what is already there where the same
+// records come again. No DOM.
+
+import type { Header } from './header';
+import type { Timeline } from './timeline';
+
+export type Item =
+  | { kind: 'init'; mime: string; bytes: Uint8Array<ArrayBuffer> }
+  | { kind: 'fragment'; header: Header; bytes: Uint8Array<ArrayBuffer> }
+  /** From here on the fragments' times count from another zero. */
+  | { kind: 'rebase' };
+
+/** Media time of the first picture ever: above zero, so that decode times before it stay positive. */
+export const origin_s = 1;
+
+/** Appended at once at most; keeps one append short. */
+const batchBytes = 1 << 20;
+
+export class AppendQueue {
+  private items: Item[] = [];
+  private mime = '';
+
+  get length(): number {
+    return this.items.length;
+  }
+
+  opened(): void {
+    this.items.push({ kind: 'rebase' });
+  }
+
+  setMime(mime: string): void {
+    this.mime = mime;
+  }
+
+  init(bytes: Uint8Array<ArrayBuffer>): void {
+    this.items.push({ kind: 'init', mime: this.mime, bytes });
+  }
+
+  fragment(header: Header, bytes: Uint8Array<ArrayBuffer>): void {
+    this.items.push({ kind: 'fragment', header, bytes });
+  }
+
+  clear(): void {
+    this.items = [];
+  }
+
+  /** The init segment at the head, taken out; null where something else stands there. */
+  takeInit(): Extract<Item, { kind: 'init' }> | null {
+    const head = this.items[0];
+    if (head?.kind !== 'init') return null;
+    this.items.shift();
+    return head;
+  }
+
+  /**
+   * The offset in seconds to add to the fragments' times, where a new time line stands at the head and enough of it has come to
+   * tell; the mark is taken out. `end_s` is where the buffer ends now, null while there is none.
+   */
+  takeRebase(timeline: Timeline, end_s: number | null): number | null {
+    if (this.items[0]?.kind !== 'rebase') return null;
+    let firstPts_s: number | null = null;
+    for (const item of this.items.slice(1)) {
+      if (item.kind === 'rebase') {
+        // Overtaken by yet another connection.
+        this.items.shift();
+        return this.takeRebase(timeline, end_s);
+      }
+      if (item.kind !== 'fragment') continue;
+      const pts_s = item.header.pts_us / 1e6;
+      firstPts_s ??= pts_s;
+      const known = timeline.find(item.header.partition, item.header.offset);
+      if (known && Math.abs(known.timestamp_ms - item.header.timestamp_ms) < 1) {
+        this.items.shift();
+        return known.at_s - pts_s;
+      }
+      if (item.header.preroll) continue;
+      this.items.shift();
+      // Pictures in front of the position asked for come first; on an empty time line they need room before it.
+      return (end_s ?? origin_s + (pts_s - firstPts_s)) - pts_s;
+    }
+    return null;
+  }
+
+  /** True while the head is a new time line of which too little has come. */
+  get waitsForRebase(): boolean {
+    return this.items[0]?.kind === 'rebase';
+  }
+
+  /** Fragments from the head, as many as make one append. */
+  takeFragments(): Extract<Item, { kind: 'fragment' }>[] {
+    const taken: Extract<Item, { kind: 'fragment' }>[] = [];
+    let total = 0;
+    while (this.items[taken.length]?.kind === 'fragment' && total < batchBytes) {
+      const item = this.items[taken.length] as Extract<Item, { kind: 'fragment' }>;
+      taken.push(item);
+      total += item.bytes.length;
+    }
+    this.items.splice(0, taken.length);
+    return taken;
+  }
+
+  /** Puts back at the head what could not be appended. */
+  putBack(items: Item[]): void {
+    this.items.unshift(...items);
+  }
+}
+
+export function joined(items: { bytes: Uint8Array<ArrayBuffer> }[]): Uint8Array<ArrayBuffer> {
+  if (items.length === 1) return items[0]!.bytes;
+  const all = new Uint8Array(items.reduce((sum, item) => sum + item.bytes.length, 0));
+  let at = 0;
+  for (const { bytes } of items) {
+    all.set(bytes, at);
+    at += bytes.length;
+  }
+  return all;
+}
