@@ -218,17 +218,78 @@ pub(crate) fn code_of(error: &KafkaError) -> Option<Code> {
     }
 }
 
-/// Kafka's words for a code, without the library's `Broker:` and `Local:`.
+/// Kafka's words for a code, without the library's name for it and its `Broker:` or `Local:`.
 pub(crate) fn words(code: Code) -> String {
     let text = code.to_string();
-    let start = text.find(": ").map_or(0, |at| at + 2);
-    let text = text.get(start..).unwrap_or(&text);
-    text.strip_suffix(')').map_or_else(
-        || text.to_owned(),
-        |text| {
-            text.rsplit_once(": ")
-                .map_or(text, |(_, inner)| inner)
-                .to_owned()
+    let inner = text
+        .split_once(" (")
+        .and_then(|(_, rest)| rest.strip_suffix(')'))
+        .unwrap_or(&text);
+    inner
+        .strip_prefix("Broker: ")
+        .or_else(|| inner.strip_prefix("Local: "))
+        .unwrap_or(inner)
+        .to_owned()
+}
+
+/// A property the library refused. Its value is told only where it cannot be a secret.
+pub(crate) fn property_error(error: &KafkaError) -> ClientError {
+    match error {
+        KafkaError::ClientConfig(_, why, key, _) => {
+            let secret = [
+                "password",
+                "secret",
+                "pem",
+                "token",
+                "oauthbearer",
+                "username",
+            ]
+            .iter()
+            .any(|part| key.contains(part));
+            ClientError::Property {
+                key: key.clone(),
+                why: if secret {
+                    "its value is not accepted".to_owned()
+                } else {
+                    why.clone()
+                },
+            }
+        }
+        KafkaError::ClientCreation(why) => ClientError::Property {
+            key: "…".to_owned(),
+            why: why.clone(),
         },
-    )
+        KafkaError::Nul(_) => ClientError::Property {
+            key: "…".to_owned(),
+            why: "a value holds a NUL character".to_owned(),
+        },
+        other => ClientError::Refused {
+            what: "the Kafka client cannot start".to_owned(),
+            why: other.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topics_name_is_checked_by_kafkas_rule() {
+        for good in ["a", "my-topic", "A.b_c-9", "__consumer_offsets"] {
+            assert_eq!(check_topic_name(good), Ok(()), "{good}");
+        }
+        let long = "x".repeat(250);
+        for bad in ["", ".", "..", "a b", "ü", "a/b", "a\0", long.as_str()] {
+            assert!(check_topic_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn kafkas_words_stand_without_the_librarys_label() {
+        assert_eq!(
+            words(Code::TopicAuthorizationFailed),
+            "Topic authorization failed"
+        );
+    }
 }

@@ -1,5 +1,11 @@
 //! Consumer groups: who is in them and how far they got.
 
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::kafka::{ASK_TIMEOUT, refused};
+use crate::topics::admin_options;
 use crate::{ClientError, Kafka};
 
 /// A consumer group.
@@ -35,39 +41,141 @@ pub struct CommittedOffset {
     pub offset: Option<i64>,
 }
 
-#[allow(clippy::unused_async, reason = "the skeleton")]
 impl Kafka {
-    /// All consumer groups.
+    /// All consumer groups, by name.
     pub async fn groups(&self) -> Result<Vec<GroupInfo>, ClientError> {
-        todo!()
+        self.list_groups(None).await
     }
 
     /// One group.
-    pub async fn group(&self, _name: &str) -> Result<GroupInfo, ClientError> {
-        todo!()
+    pub async fn group(&self, name: &str) -> Result<GroupInfo, ClientError> {
+        self.list_groups(Some(name.to_owned()))
+            .await?
+            .into_iter()
+            // A group nobody has heard of is described as dead.
+            .find(|group| group.name == name && group.state != "Dead")
+            .ok_or_else(|| ClientError::NoSuchGroup {
+                group: name.to_owned(),
+            })
+    }
+
+    async fn list_groups(&self, name: Option<String>) -> Result<Vec<GroupInfo>, ClientError> {
+        let mut groups = self
+            .ask("list the groups", move |query| {
+                let list = query.fetch_group_list(name.as_deref(), ASK_TIMEOUT)?;
+                Ok(list
+                    .groups()
+                    .iter()
+                    .map(|group| GroupInfo {
+                        name: group.name().to_owned(),
+                        state: group.state().to_owned(),
+                        protocol: group.protocol().to_owned(),
+                        members: group
+                            .members()
+                            .iter()
+                            .map(|member| MemberInfo {
+                                id: member.id().to_owned(),
+                                client_id: member.client_id().to_owned(),
+                                host: member.client_host().to_owned(),
+                            })
+                            .collect(),
+                    })
+                    .collect::<Vec<_>>())
+            })
+            .await?;
+        groups.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(groups)
     }
 
     /// How far `group` got in each partition of `topic`.
     pub async fn committed(
         &self,
-        _group: &str,
-        _topic: &str,
+        group: &str,
+        topic: &str,
     ) -> Result<Vec<CommittedOffset>, ClientError> {
-        todo!()
+        let partitions = self.partition_ids(topic).await?;
+        self.committed_of(group, topic, partitions).await
+    }
+
+    pub(crate) async fn committed_of(
+        &self,
+        group: &str,
+        topic: &str,
+        partitions: Vec<i32>,
+    ) -> Result<Vec<CommittedOffset>, ClientError> {
+        let client = self.group_client(group)?;
+        let name = topic.to_owned();
+        self.ask(
+            &format!("read the position of group {group:?}"),
+            move |_query| {
+                let mut list = TopicPartitionList::with_capacity(partitions.len());
+                for partition in &partitions {
+                    list.add_partition(&name, *partition);
+                }
+                let found = client.committed_offsets(list, ASK_TIMEOUT)?;
+                let mut committed = Vec::with_capacity(partitions.len());
+                for partition in partitions {
+                    let element = found.find_partition(&name, partition);
+                    if let Some(element) = &element {
+                        element.error()?;
+                    }
+                    committed.push(CommittedOffset {
+                        partition,
+                        offset: match element.map(|element| element.offset()) {
+                            Some(Offset::Offset(offset)) => Some(offset),
+                            _ => None,
+                        },
+                    });
+                }
+                Ok(committed)
+            },
+        )
+        .await
     }
 
     /// Sets where `group` goes on: `(partition, offset of the next record)`. The group must have no members.
     pub async fn commit(
         &self,
-        _group: &str,
-        _topic: &str,
-        _positions: &[(i32, i64)],
+        group: &str,
+        topic: &str,
+        positions: &[(i32, i64)],
     ) -> Result<(), ClientError> {
-        todo!()
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let client = self.group_client(group)?;
+        let list = offset_list(topic, positions);
+        self.ask(
+            &format!("set the position of group {group:?}"),
+            move |_query| client.commit(&list?, CommitMode::Sync),
+        )
+        .await
     }
 
     /// Deletes a group with its positions.
-    pub async fn delete_group(&self, _name: &str) -> Result<(), ClientError> {
-        todo!()
+    pub async fn delete_group(&self, name: &str) -> Result<(), ClientError> {
+        let what = format!("delete group {name:?}");
+        let admin = self.admin().await?;
+        match admin.delete_groups(&[name], &admin_options()).await {
+            Err(error) => Err(self.explain(&what, &error).await),
+            Ok(results) => match results.into_iter().next() {
+                Some(Err((_, Code::GroupIdNotFound))) => Err(ClientError::NoSuchGroup {
+                    group: name.to_owned(),
+                }),
+                Some(Err((_, code))) => Err(refused(&what, code)),
+                Some(Ok(_)) | None => Ok(()),
+            },
+        }
     }
+}
+
+pub(crate) fn offset_list(
+    topic: &str,
+    positions: &[(i32, i64)],
+) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(positions.len());
+    for (partition, offset) in positions {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+    }
+    Ok(list)
 }

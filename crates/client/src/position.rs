@@ -1,7 +1,12 @@
 //! Where a partition begins and ends, and what offset a time has.
 
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
 use weir_base::time::Timestamp;
 
+use crate::context::Context;
+use crate::kafka::ASK_TIMEOUT;
 use crate::{ClientError, Kafka};
 
 /// Where a partition begins and ends.
@@ -24,19 +29,108 @@ pub struct TimedOffset {
     pub offset: Option<i64>,
 }
 
-#[allow(clippy::unused_async, reason = "the skeleton")]
+/// `ListOffsets` takes these in a time's place (Kafka protocol, API 2): the next offset, the oldest offset.
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+
 impl Kafka {
     /// Where each partition of `topic` begins and ends.
-    pub async fn watermarks(&self, _topic: &str) -> Result<Vec<Watermarks>, ClientError> {
-        todo!()
+    pub async fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, ClientError> {
+        let partitions = self.partition_ids(topic).await?;
+        self.watermarks_of(topic, &partitions).await
     }
 
     /// The first record of each partition with this timestamp or a later one.
     pub async fn offsets_at(
         &self,
-        _topic: &str,
-        _at: Timestamp,
+        topic: &str,
+        at: Timestamp,
     ) -> Result<Vec<TimedOffset>, ClientError> {
-        todo!()
+        let partitions = self.partition_ids(topic).await?;
+        self.offsets_at_of(topic, &partitions, at).await
     }
+
+    pub(crate) async fn partition_ids(&self, topic: &str) -> Result<Vec<i32>, ClientError> {
+        Ok(self
+            .topic(topic)
+            .await?
+            .partitions
+            .iter()
+            .map(|partition| partition.id)
+            .collect())
+    }
+
+    pub(crate) async fn watermarks_of(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+    ) -> Result<Vec<Watermarks>, ClientError> {
+        let (name, ids) = (topic.to_owned(), partitions.to_vec());
+        self.ask(&format!("read the ends of topic {topic:?}"), move |query| {
+            let start = list_offsets(query, &name, &ids, EARLIEST)?;
+            let end = list_offsets(query, &name, &ids, LATEST)?;
+            Ok(start
+                .into_iter()
+                .zip(end)
+                .map(|((partition, start), (_, end))| Watermarks {
+                    partition,
+                    start: start.unwrap_or(0),
+                    end: end.unwrap_or(0),
+                })
+                .collect())
+        })
+        .await
+    }
+
+    pub(crate) async fn offsets_at_of(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        at: Timestamp,
+    ) -> Result<Vec<TimedOffset>, ClientError> {
+        let (name, ids) = (topic.to_owned(), partitions.to_vec());
+        // A time before the epoch is before every record; -1 and -2 would mean something else.
+        let at_ms = at.0.max(0);
+        self.ask(
+            &format!("look up a time in topic {topic:?}"),
+            move |query| {
+                Ok(list_offsets(query, &name, &ids, at_ms)?
+                    .into_iter()
+                    .map(|(partition, offset)| TimedOffset { partition, offset })
+                    .collect())
+            },
+        )
+        .await
+    }
+}
+
+/// One `ListOffsets` for all partitions, in the order asked for.
+fn list_offsets(
+    query: &BaseConsumer<Context>,
+    topic: &str,
+    partitions: &[i32],
+    time: i64,
+) -> KafkaResult<Vec<(i32, Option<i64>)>> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        // The library wants the time where the offset stands; as a raw value, -1 and -2 pass through.
+        list.add_partition_offset(topic, *partition, Offset::from_raw(time))?;
+    }
+    let found = query.offsets_for_times(list, ASK_TIMEOUT)?;
+    let mut offsets = Vec::with_capacity(partitions.len());
+    for partition in partitions {
+        let Some(element) = found.find_partition(topic, *partition) else {
+            offsets.push((*partition, None));
+            continue;
+        };
+        element.error()?;
+        offsets.push((
+            *partition,
+            match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            },
+        ));
+    }
+    Ok(offsets)
 }

@@ -1,10 +1,25 @@
 //! Records in, deliveries out, a bounded number of bytes under way.
+//!
+//! The bound is on bytes, not on records: a record takes its size plus a fixed overhead, gives it back when it is delivered
+//! or given up, and [`Producer::send`] waits for room. Nothing is dropped to make room.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, ready};
 
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::context::{Background, Context, Trouble, locked};
+use crate::error::{check_topic_name, code_of, property_error, words};
+use crate::kafka::{hopeless, refused};
 use crate::{ClientError, Kafka, NewRecord};
+
+/// What the library keeps for a record besides its bytes, roughly.
+const OVERHEAD_BYTES: usize = 256;
 
 /// How many replicas must have a record before it counts as delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +44,7 @@ pub enum Compression {
 }
 
 /// How a producer works.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerOptions {
     /// How long a record may wait for others to share a batch; 0 to 5 for what is live.
     pub linger_ms: u32,
@@ -64,39 +79,233 @@ pub struct Delivered {
     pub offset: i64,
 }
 
-/// Sends records.
+/// Sends records. Clones share one connection and one bound.
 #[derive(Clone)]
-pub struct Producer {}
+pub struct Producer {
+    inner: Arc<Inner>,
+    timeout_ms: u32,
+}
+
+struct Inner {
+    producer: Background<ThreadedProducer<Context>>,
+    room: Arc<Semaphore>,
+    room_bytes: u32,
+    /// The first delivery that failed since the last flush.
+    failed: Arc<Mutex<Option<ClientError>>>,
+}
+
+/// What is remembered of a record while it is under way.
+pub(crate) struct InFlight {
+    outcome: oneshot::Sender<Result<Delivered, ClientError>>,
+    failed: Arc<Mutex<Option<ClientError>>>,
+    topic: Arc<str>,
+    len_bytes: usize,
+    timeout_ms: u32,
+    _room: OwnedSemaphorePermit,
+}
+
+impl InFlight {
+    pub(crate) fn delivered(self, partition: i32, offset: i64) {
+        // Nobody may be waiting: the future need not be kept.
+        drop(self.outcome.send(Ok(Delivered { partition, offset })));
+    }
+
+    pub(crate) fn failed(self, error: &KafkaError, trouble: &Trouble) {
+        let topic = &self.topic;
+        let what = format!("send to topic {topic:?}");
+        let error = match code_of(error) {
+            Some(Code::MessageSizeTooLarge) => ClientError::RecordTooLarge {
+                topic: topic.to_string(),
+                len_bytes: self.len_bytes,
+            },
+            Some(Code::UnknownTopic | Code::UnknownTopicOrPartition) => ClientError::NoSuchTopic {
+                topic: topic.to_string(),
+            },
+            Some(Code::MessageTimedOut) => match (trouble.hopeless(), trouble.last()) {
+                (Some((code, why)), _) => hopeless(code, why),
+                (None, Some((_, why))) => ClientError::Refused {
+                    what: format!("cannot {what} within {} s", self.timeout_ms / 1_000),
+                    why,
+                },
+                (None, None) => ClientError::TimedOut {
+                    what: format!("cannot {what}"),
+                    after: std::time::Duration::from_millis(self.timeout_ms.into()),
+                },
+            },
+            Some(Code::PurgeQueue | Code::PurgeInflight) => ClientError::Closed {
+                what: "the record was delivered".to_owned(),
+            },
+            Some(code) => refused(&what, code),
+            None => ClientError::Refused {
+                what: format!("cannot {what}"),
+                why: error.to_string(),
+            },
+        };
+        locked(&self.failed).get_or_insert_with(|| error.clone());
+        drop(self.outcome.send(Err(error)));
+    }
+}
 
 impl Kafka {
     /// A producer. Nothing is sent or connected yet.
-    pub fn producer(&self, _options: ProducerOptions) -> Result<Producer, ClientError> {
-        todo!()
+    pub fn producer(&self, options: ProducerOptions) -> Result<Producer, ClientError> {
+        let linger_ms = options.linger_ms.to_string();
+        let timeout_ms = options.delivery_timeout_ms.to_string();
+        let mut fixed = vec![
+            ("linger.ms", linger_ms.as_str()),
+            ("message.timeout.ms", timeout_ms.as_str()),
+            // `Producer::send` bounds what is under way; the library's own bounds would refuse instead of wait.
+            ("queue.buffering.max.messages", "0"),
+            ("queue.buffering.max.kbytes", "2147483647"),
+        ];
+        // The topic's max.message.bytes decides what is too large, not the sender. A batch stays under Kafka's default limit.
+        if !self.is_set("message.max.bytes") {
+            fixed.push(("message.max.bytes", "1000000000"));
+        }
+        // The same key goes to the same partition as with Kafka's Java client.
+        if !self.is_set("partitioner") {
+            fixed.push(("partitioner", "murmur2_random"));
+        }
+        match options.acks {
+            Acks::All => fixed.extend([("acks", "all"), ("enable.idempotence", "true")]),
+            Acks::Leader => fixed.extend([("acks", "1"), ("enable.idempotence", "false")]),
+            Acks::None => fixed.extend([("acks", "0"), ("enable.idempotence", "false")]),
+        }
+        if let Some(compression) = options.compression {
+            fixed.push((
+                "compression.codec",
+                match compression {
+                    Compression::Gzip => "gzip",
+                    Compression::Snappy => "snappy",
+                    Compression::Lz4 => "lz4",
+                    Compression::Zstd => "zstd",
+                },
+            ));
+        }
+        let producer: ThreadedProducer<Context> = self
+            .config(&fixed)
+            .create_with_context(Context::default())
+            .map_err(|error| property_error(&error))?;
+        let room_bytes = u32::try_from(options.max_in_flight_bytes)
+            .unwrap_or(u32::MAX)
+            .max(1);
+        Ok(Producer {
+            inner: Arc::new(Inner {
+                producer: Background::new(producer),
+                room: Arc::new(Semaphore::new(room_bytes as usize)),
+                room_bytes,
+                failed: Arc::default(),
+            }),
+            timeout_ms: options.delivery_timeout_ms,
+        })
     }
 }
 
 impl Producer {
-    /// Hands a record over; waits while too many bytes are under way. The future says what became of it; it need not be polled for the record to be sent.
-    #[allow(clippy::unused_async, reason = "the skeleton")]
-    pub async fn send(&self, _record: NewRecord) -> Result<DeliveryFuture, ClientError> {
-        todo!()
+    /// Hands a record over; waits while too many bytes are under way. The future says what became of it; it need not be
+    /// polled for the record to be sent.
+    ///
+    /// A record larger than the whole bound goes alone.
+    pub async fn send(&self, record: NewRecord) -> Result<DeliveryFuture, ClientError> {
+        let len_bytes = record.len_bytes();
+        let wanted = u32::try_from(len_bytes + OVERHEAD_BYTES)
+            .unwrap_or(u32::MAX)
+            .min(self.inner.room_bytes);
+        let Ok(room) = self.inner.room.clone().acquire_many_owned(wanted).await else {
+            unreachable!("the semaphore is never closed");
+        };
+        check_topic_name(&record.topic)?;
+        let (outcome, receiver) = oneshot::channel();
+        let in_flight = Box::new(InFlight {
+            outcome,
+            failed: self.inner.failed.clone(),
+            topic: record.topic.clone(),
+            len_bytes,
+            timeout_ms: self.timeout_ms,
+            _room: room,
+        });
+        let headers = (!record.headers.is_empty()).then(|| {
+            record.headers.iter().fold(
+                OwnedHeaders::new_with_capacity(record.headers.len()),
+                |headers, (key, value)| {
+                    headers.insert(Header {
+                        key,
+                        value: Some(&value[..]),
+                    })
+                },
+            )
+        });
+        let sent = self.inner.producer.send(BaseRecord::<[u8], [u8], _> {
+            topic: &record.topic,
+            partition: record.partition,
+            payload: record.value.as_deref(),
+            key: record.key.as_deref(),
+            timestamp: record.timestamp.map(|at| at.0),
+            headers,
+            delivery_opaque: in_flight,
+        });
+        match sent {
+            Ok(()) => Ok(DeliveryFuture { receiver }),
+            Err((error, _)) => Err(match code_of(&error) {
+                Some(Code::MessageSizeTooLarge) => ClientError::RecordTooLarge {
+                    topic: record.topic.to_string(),
+                    len_bytes,
+                },
+                Some(Code::UnknownPartition) => ClientError::NoSuchPartition {
+                    topic: record.topic.to_string(),
+                    partition: record.partition.unwrap_or(-1),
+                },
+                Some(Code::UnknownTopic | Code::UnknownTopicOrPartition) => {
+                    ClientError::NoSuchTopic {
+                        topic: record.topic.to_string(),
+                    }
+                }
+                Some(Code::Fatal) => match self.inner.producer.client().fatal_error() {
+                    Some((code, why)) => ClientError::Refused {
+                        what: format!("the producer cannot go on ({})", words(code)),
+                        why,
+                    },
+                    None => refused("send", Code::Fatal),
+                },
+                Some(code) => refused(&format!("send to topic {:?}", record.topic), code),
+                None => ClientError::Refused {
+                    what: format!("cannot send to topic {:?}", record.topic),
+                    why: error.to_string(),
+                },
+            }),
+        }
     }
 
-    /// Waits until every record handed over so far is delivered, or says why one is not.
-    #[allow(clippy::unused_async, reason = "the skeleton")]
+    /// Waits until every record handed over so far is delivered or given up, and says why the first that was given up
+    /// since the last flush was.
     pub async fn flush(&self) -> Result<(), ClientError> {
-        todo!()
+        // All the room there is: nothing is under way then.
+        drop(self.inner.room.acquire_many(self.inner.room_bytes).await);
+        locked(&self.inner.failed).take().map_or(Ok(()), Err)
+    }
+
+    /// Bytes under way, as far as the bound counts them.
+    pub fn in_flight_bytes(&self) -> usize {
+        (self.inner.room_bytes as usize).saturating_sub(self.inner.room.available_permits())
     }
 }
 
 /// What became of a record.
-#[must_use = "a delivery that nobody looks at is a loss that nobody sees"]
-pub struct DeliveryFuture {}
+#[must_use = "a delivery that nobody looks at is a loss that nobody sees; `Producer::flush` tells of it too"]
+pub struct DeliveryFuture {
+    receiver: oneshot::Receiver<Result<Delivered, ClientError>>,
+}
 
 impl Future for DeliveryFuture {
     type Output = Result<Delivered, ClientError>;
 
-    fn poll(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Self::Output> {
-        todo!()
+    fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        Poll::Ready(
+            ready!(Pin::new(&mut self.receiver).poll(context)).unwrap_or_else(|_| {
+                Err(ClientError::Closed {
+                    what: "the record was delivered".to_owned(),
+                })
+            }),
+        )
     }
 }

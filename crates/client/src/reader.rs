@@ -1,6 +1,30 @@
 //! One topic from a stated position on.
+//!
+//! A reader assigns itself the partitions (no group is joined), at offsets it has looked up, so that nothing is missed
+//! between looking and reading. What the library cannot say of itself is asked in the background while records flow: whether
+//! brokers can be reached again, whether the topic has grown or is gone, where a position that retention overtook goes on.
 
-use crate::{ClientError, From, Kafka, Record};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::context::{Background, Context, Trouble};
+use crate::error::{code_of, property_error};
+use crate::groups::offset_list;
+use crate::kafka::{hopeless, refused};
+use crate::{ClientError, From, Kafka, Record, Watermarks};
+
+/// How often the topic is looked at for new partitions.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often a broker is tried for while none answers.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
 
 /// Which records a reader gets of those written in transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,41 +90,575 @@ pub enum Event {
 }
 
 /// Reads one topic. An error of [`Reader::next`] is its last word.
-pub struct Reader {}
+pub struct Reader {
+    kafka: Kafka,
+    consumer: Arc<Background<StreamConsumer<Context>>>,
+    trouble: Arc<Trouble>,
+    topic: Arc<str>,
+    /// The group of [`From::Resume`].
+    group: Option<String>,
+    /// Whether partitions added later are read too.
+    all_partitions: bool,
+    partitions: BTreeMap<i32, Place>,
+    ready: VecDeque<Event>,
+    errand: Option<JoinHandle<Errand>>,
+    next_look: Instant,
+    disconnected: bool,
+}
+
+/// Where a partition is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// The offset that comes next, or a greater one where there is none of that offset.
+    next: i64,
+    /// Where the end was when reading started; `None` once it has been reached.
+    catching_up_to: Option<i64>,
+}
+
+/// What a question asked in the background found.
+enum Errand {
+    /// Whether brokers answer, and where the partitions begin and end.
+    Looked(Result<Vec<Watermarks>, ClientError>),
+}
+
+/// Where reading starts in one partition, and what it skips to start there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Start {
+    next: i64,
+    gap_from: Option<i64>,
+}
+
+impl Start {
+    fn at(next: i64) -> Self {
+        Self {
+            next,
+            gap_from: None,
+        }
+    }
+
+    /// At `wanted`, or where the partition begins if that is no longer (or not yet) there.
+    fn wanted(wanted: i64, marks: Watermarks) -> Self {
+        if (marks.start..=marks.end).contains(&wanted) {
+            Self::at(wanted)
+        } else {
+            Self {
+                next: marks.start,
+                gap_from: Some(wanted),
+            }
+        }
+    }
+}
 
 impl Kafka {
     /// A reader of `topic`, which must be there, from `from` on.
-    #[allow(clippy::unused_async, reason = "the skeleton")]
     pub async fn reader(
         &self,
-        _topic: &str,
-        _from: From,
-        _options: ReaderOptions,
+        topic: &str,
+        from: From,
+        options: ReaderOptions,
     ) -> Result<Reader, ClientError> {
-        todo!()
+        let info = self.topic(topic).await?;
+        let ids: Vec<i32> = match &options.partitions {
+            None => info.partitions.iter().map(|p| p.id).collect(),
+            Some(wanted) => {
+                if let Some(missing) = wanted
+                    .iter()
+                    .find(|id| !info.partitions.iter().any(|p| p.id == **id))
+                {
+                    return Err(ClientError::NoSuchPartition {
+                        topic: topic.to_owned(),
+                        partition: *missing,
+                    });
+                }
+                wanted.clone()
+            }
+        };
+        let marks = self.watermarks_of(topic, &ids).await?;
+        let starts = self.starts(topic, &from, &ids, &marks).await?;
+        let group = match from {
+            From::Resume { group } => Some(group),
+            _ => None,
+        };
+        let consumer: StreamConsumer<Context> = self
+            .config(
+                &consumer_settings(
+                    // The library wants a name even where no group is joined.
+                    group.as_deref().unwrap_or("weir-reader"),
+                    &options,
+                )
+                .iter()
+                .map(|(k, v)| (*k, v.as_str()))
+                .collect::<Vec<_>>(),
+            )
+            .create_with_context(Context::default())
+            .map_err(|error| property_error(&error))?;
+        let trouble = consumer.context().trouble.clone();
+        let mut reader = Reader {
+            kafka: self.clone(),
+            consumer: Arc::new(Background::new(consumer)),
+            trouble,
+            topic: Arc::from(topic),
+            group,
+            all_partitions: options.partitions.is_none(),
+            partitions: BTreeMap::new(),
+            ready: VecDeque::new(),
+            errand: None,
+            next_look: Instant::now() + LOOK_EVERY,
+            disconnected: false,
+        };
+        for (start, marks) in starts.into_iter().zip(&marks) {
+            reader.begin(start, *marks);
+        }
+        reader.assign()?;
+        Ok(reader)
     }
+
+    async fn starts(
+        &self,
+        topic: &str,
+        from: &From,
+        ids: &[i32],
+        marks: &[Watermarks],
+    ) -> Result<Vec<Start>, ClientError> {
+        Ok(match from {
+            From::Live => marks.iter().map(|m| Start::at(m.end)).collect(),
+            From::Start => marks.iter().map(|m| Start::at(m.start)).collect(),
+            From::Last(count) => marks
+                .iter()
+                .map(|m| {
+                    let count = i64::try_from(*count).unwrap_or(i64::MAX);
+                    Start::at(m.end.saturating_sub(count).max(m.start))
+                })
+                .collect(),
+            From::Offset(offset) => start_at_offset(topic, *offset, marks)?,
+            From::Time(at) => self
+                .offsets_at_of(topic, ids, *at)
+                .await?
+                .iter()
+                .zip(marks)
+                .map(|(found, m)| Start::at(found.offset.unwrap_or(m.end)))
+                .collect(),
+            From::Resume { group } => self
+                .committed_of(group, topic, ids.to_vec())
+                .await?
+                .iter()
+                .zip(marks)
+                .map(|(committed, m)| match committed.offset {
+                    Some(offset) => Start::wanted(offset, *m),
+                    None => Start::at(m.start),
+                })
+                .collect(),
+        })
+    }
+}
+
+/// An offset must be in one partition at least; those that end before it start at their end, those that begin after it at
+/// their beginning.
+fn start_at_offset(
+    topic: &str,
+    offset: i64,
+    marks: &[Watermarks],
+) -> Result<Vec<Start>, ClientError> {
+    let inside = |m: &Watermarks| (m.start..=m.end).contains(&offset);
+    match marks.first() {
+        Some(first) if !marks.iter().any(inside) => Err(ClientError::OffsetOutOfRange {
+            topic: topic.to_owned(),
+            partition: first.partition,
+            offset,
+            start: first.start,
+            end: first.end,
+        }),
+        _ => Ok(marks
+            .iter()
+            .map(|m| Start::at(offset.clamp(m.start, m.end)))
+            .collect()),
+    }
+}
+
+/// The settings of a consumer that is to be quick at the live edge and small in memory.
+pub(crate) fn consumer_settings(
+    group: &str,
+    options: &ReaderOptions,
+) -> Vec<(&'static str, String)> {
+    let queued_kbytes = (options.max_queued_bytes / 1_024).clamp(1, 2_097_151);
+    let fetch_bytes = options.fetch_bytes.clamp(1, 1_000_000_000);
+    let isolation = match options.isolation {
+        Isolation::ReadCommitted => "read_committed",
+        Isolation::ReadUncommitted => "read_uncommitted",
+    };
+    [
+        ("group.id", group),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("enable.partition.eof", "true"),
+        // A position out of range is ours to resolve and to tell of.
+        ("auto.offset.reset", "error"),
+        ("isolation.level", isolation),
+        // A fetch is answered as soon as there is one byte.
+        ("fetch.min.bytes", "1"),
+        ("fetch.wait.max.ms", "500"),
+        // The library's defaults wait half a second after an error and a second with a full queue.
+        ("fetch.error.backoff.ms", "20"),
+        ("fetch.queue.backoff.ms", "5"),
+        ("queued.min.messages", "10000"),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key, value.to_owned()))
+    .chain([
+        ("queued.max.messages.kbytes", queued_kbytes.to_string()),
+        ("fetch.message.max.bytes", fetch_bytes.to_string()),
+    ])
+    .collect()
 }
 
 impl Reader {
     /// The next event. Cancel-safe.
-    #[allow(clippy::unused_async, reason = "the skeleton")]
     pub async fn next(&mut self) -> Result<Event, ClientError> {
-        todo!()
+        // The library's queue is none of the runtime's own: without this a full queue would keep other tasks waiting.
+        tokio::task::coop::consume_budget().await;
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
+            }
+            let consumer = self.consumer.clone();
+            if let Some(received) = consumer.recv().now_or_never() {
+                let received = received.map(|m| Record::copied(&m, self.topic.clone()));
+                self.take(received)?;
+                continue;
+            }
+            let idle = self.errand.is_none();
+            let errand = async {
+                match &mut self.errand {
+                    Some(errand) => errand.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                received = consumer.recv() => {
+                    let received = received.map(|m| Record::copied(&m, self.topic.clone()));
+                    self.take(received)?;
+                }
+                found = errand => {
+                    self.errand = None;
+                    match found {
+                        Ok(Errand::Looked(found)) => self.looked(found)?,
+                        Err(_) => return Err(ClientError::Closed { what: "the reader ended".to_owned() }),
+                    }
+                }
+                () = self.trouble.news.notified() => {
+                    if let Some((code, why)) = self.trouble.hopeless() {
+                        return Err(hopeless(code, why));
+                    }
+                    self.look();
+                }
+                () = tokio::time::sleep_until(self.next_look), if idle => self.look(),
+            }
+        }
     }
 
     /// The next event if there is one at once.
     pub fn try_next(&mut self) -> Result<Option<Event>, ClientError> {
-        todo!()
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            let consumer = self.consumer.clone();
+            let Some(received) = consumer.recv().now_or_never() else {
+                return Ok(None);
+            };
+            let received = received.map(|m| Record::copied(&m, self.topic.clone()));
+            self.take(received)?;
+        }
     }
 
     /// The partitions being read, each with the offset of the record that comes next.
     pub fn positions(&self) -> Vec<(i32, i64)> {
-        todo!()
+        self.partitions
+            .iter()
+            .map(|(partition, place)| (*partition, place.next))
+            .collect()
     }
 
     /// Commits where the group of [`From::Resume`] goes on: `(partition, offset of the next record)`.
-    #[allow(clippy::unused_async, reason = "the skeleton")]
-    pub async fn commit(&self, _positions: &[(i32, i64)]) -> Result<(), ClientError> {
-        todo!()
+    pub async fn commit(&self, positions: &[(i32, i64)]) -> Result<(), ClientError> {
+        let Some(group) = &self.group else {
+            return Err(ClientError::Refused {
+                what: format!("cannot keep a position in topic {:?}", self.topic),
+                why: "this reader was not started with `resume`, so it has no group".to_owned(),
+            });
+        };
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let list = offset_list(&self.topic, positions);
+        let consumer = self.consumer.clone();
+        self.kafka
+            .ask(
+                &format!("keep the position of group {group:?}"),
+                move |_query| consumer.commit(&list?, CommitMode::Sync),
+            )
+            .await
+    }
+
+    fn begin(&mut self, start: Start, marks: Watermarks) {
+        let partition = marks.partition;
+        if let Some(from) = start.gap_from {
+            self.ready.push_back(Event::Gap {
+                partition,
+                from,
+                to: start.next,
+            });
+        }
+        let behind = start.next < marks.end;
+        self.partitions.insert(
+            partition,
+            Place {
+                next: start.next,
+                catching_up_to: behind.then_some(marks.end),
+            },
+        );
+        if !behind {
+            self.ready.push_back(Event::CaughtUp { partition });
+        }
+    }
+
+    /// Tells the library where to read. What it had fetched already is fetched again.
+    fn assign(&self) -> Result<(), ClientError> {
+        let positions = self.positions();
+        let assigned: Result<(), KafkaError> = offset_list(&self.topic, &positions)
+            .and_then(|list: TopicPartitionList| self.consumer.assign(&list));
+        assigned.map_err(|error| ClientError::Refused {
+            what: format!("cannot read topic {:?}", self.topic),
+            why: error.to_string(),
+        })
+    }
+
+    fn take(&mut self, received: Result<Record, KafkaError>) -> Result<(), ClientError> {
+        match received {
+            Ok(record) => {
+                if self.disconnected {
+                    self.disconnected = false;
+                    self.ready.push_back(Event::Reconnected);
+                }
+                self.record(record);
+                Ok(())
+            }
+            Err(KafkaError::PartitionEOF(partition)) => {
+                self.caught_up(partition);
+                Ok(())
+            }
+            Err(error) => self.complaint(&error),
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        let Some(place) = self.partitions.get_mut(&record.partition) else {
+            return;
+        };
+        if record.offset < place.next {
+            // Fetched before the partitions were assigned anew.
+            return;
+        }
+        place.next = record.offset + 1;
+        let (partition, next) = (record.partition, place.next);
+        let reached = place.catching_up_to.is_some_and(|end| next >= end);
+        self.ready.push_back(Event::Record(record));
+        if reached {
+            self.caught_up(partition);
+        }
+    }
+
+    fn caught_up(&mut self, partition: i32) {
+        if let Some(place) = self.partitions.get_mut(&partition)
+            && place.catching_up_to.take().is_some()
+        {
+            self.ready.push_back(Event::CaughtUp { partition });
+        }
+    }
+
+    fn complaint(&mut self, error: &KafkaError) -> Result<(), ClientError> {
+        let what = format!("read topic {:?}", self.topic);
+        match code_of(error) {
+            // The topic may be gone, have grown, or begin later than we are; or brokers are away. Looking tells.
+            Some(
+                Code::UnknownTopic
+                | Code::UnknownTopicOrPartition
+                | Code::UnknownPartition
+                | Code::AutoOffsetReset
+                | Code::OffsetOutOfRange
+                | Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::LeaderNotAvailable
+                | Code::NotLeaderForPartition,
+            ) => {
+                self.look();
+                Ok(())
+            }
+            Some(
+                code @ (Code::TopicAuthorizationFailed
+                | Code::SaslAuthenticationFailed
+                | Code::Authentication
+                | Code::SSL),
+            ) => Err(refused(&what, code)),
+            Some(code) if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+                Err(refused(&what, code))
+            }
+            Some(
+                code @ (Code::BadMessage
+                | Code::BadCompression
+                | Code::InvalidMessage
+                | Code::NotImplemented),
+            ) => Err(refused(&what, code)),
+            // The group's coordinator is of no interest to a reader that joins none; the rest the library retries.
+            _ => {
+                tracing::debug!(topic = %self.topic, "{error}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Has a look in the background, unless one is under way.
+    fn look(&mut self) {
+        if self.errand.is_some() {
+            return;
+        }
+        let (kafka, topic) = (self.kafka.clone(), self.topic.clone());
+        let chosen: Option<Vec<i32>> =
+            (!self.all_partitions).then(|| self.partitions.keys().copied().collect());
+        self.errand = Some(tokio::spawn(async move {
+            let looked = async {
+                kafka.probe().await?;
+                let ids = kafka.partition_ids(&topic).await?;
+                kafka.watermarks_of(&topic, &chosen.unwrap_or(ids)).await
+            };
+            Errand::Looked(looked.await)
+        }));
+    }
+
+    fn looked(&mut self, found: Result<Vec<Watermarks>, ClientError>) -> Result<(), ClientError> {
+        match found {
+            Ok(marks) => {
+                self.next_look = Instant::now() + LOOK_EVERY;
+                self.trouble.clear();
+                if self.disconnected {
+                    self.disconnected = false;
+                    self.ready.push_back(Event::Reconnected);
+                }
+                self.compare(&marks)
+            }
+            Err(
+                error @ (ClientError::Unreachable { .. }
+                | ClientError::TimedOut { .. }
+                | ClientError::Refused { .. }),
+            ) => {
+                self.next_look = Instant::now() + RETRY_EVERY;
+                if !self.disconnected && !matches!(error, ClientError::Refused { .. }) {
+                    self.disconnected = true;
+                    self.ready.push_back(Event::Disconnected {
+                        why: match error {
+                            ClientError::Unreachable { cause, .. } => cause,
+                            other => other.to_string(),
+                        },
+                    });
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes up partitions that are new and moves those that stand outside their log.
+    fn compare(&mut self, marks: &[Watermarks]) -> Result<(), ClientError> {
+        let mut moved = false;
+        for mark in marks {
+            match self.partitions.get_mut(&mark.partition) {
+                None => {
+                    self.begin(Start::at(mark.start), *mark);
+                    moved = true;
+                }
+                Some(place) => {
+                    let start = Start::wanted(place.next, *mark);
+                    if let Some(from) = start.gap_from {
+                        place.next = start.next;
+                        self.ready.push_back(Event::Gap {
+                            partition: mark.partition,
+                            from,
+                            to: start.next,
+                        });
+                        moved = true;
+                    }
+                }
+            }
+        }
+        if moved { self.assign() } else { Ok(()) }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(errand) = &self.errand {
+            errand.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(partition: i32, start: i64, end: i64) -> Watermarks {
+        Watermarks {
+            partition,
+            start,
+            end,
+        }
+    }
+
+    #[test]
+    fn an_offset_outside_every_partition_is_refused_with_the_range() {
+        let error = start_at_offset("t", 50, &[marks(0, 10, 20), marks(1, 0, 5)]).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("50") && text.contains("10 to 20"), "{text}");
+    }
+
+    #[test]
+    fn an_offset_inside_one_partition_starts_the_others_at_their_nearest_end() {
+        let starts = start_at_offset(
+            "t",
+            15,
+            &[marks(0, 10, 20), marks(1, 0, 5), marks(2, 30, 40)],
+        )
+        .unwrap();
+        assert_eq!(starts, [Start::at(15), Start::at(5), Start::at(30)]);
+    }
+
+    #[test]
+    fn the_next_offset_to_be_written_is_in_range() {
+        assert!(start_at_offset("t", 20, &[marks(0, 10, 20)]).is_ok());
+        assert!(start_at_offset("t", 21, &[marks(0, 10, 20)]).is_err());
+        assert!(start_at_offset("t", 9, &[marks(0, 10, 20)]).is_err());
+        assert!(start_at_offset("t", -5, &[marks(0, 10, 20)]).is_err());
+    }
+
+    #[test]
+    fn a_position_that_retention_overtook_goes_on_at_the_oldest_record_and_says_so() {
+        assert_eq!(
+            Start::wanted(3, marks(0, 10, 20)),
+            Start {
+                next: 10,
+                gap_from: Some(3)
+            }
+        );
+        assert_eq!(Start::wanted(20, marks(0, 10, 20)), Start::at(20));
+        // A topic that was deleted and made again.
+        assert_eq!(
+            Start::wanted(99, marks(0, 0, 20)),
+            Start {
+                next: 0,
+                gap_from: Some(99)
+            }
+        );
     }
 }

@@ -1,5 +1,14 @@
 //! Topics: what there is, with its settings; making and deleting.
 
+use std::time::Duration;
+
+use rdkafka::admin::{AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{IsError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::MetadataTopic;
+
+use crate::error::{check_topic_name, code_of};
+use crate::kafka::{ASK_TIMEOUT, refused};
 use crate::{ClientError, Kafka};
 
 /// A broker of the cluster.
@@ -94,35 +103,195 @@ pub struct Setting {
     pub default: bool,
 }
 
-#[allow(clippy::unused_async, reason = "the skeleton")]
+impl TopicInfo {
+    fn read(topic: &MetadataTopic) -> Self {
+        let mut partitions: Vec<PartitionInfo> = topic
+            .partitions()
+            .iter()
+            .map(|partition| PartitionInfo {
+                id: partition.id(),
+                leader: Some(partition.leader()).filter(|id| *id >= 0),
+                replicas: partition.replicas().to_vec(),
+                isr: partition.isr().to_vec(),
+            })
+            .collect();
+        partitions.sort_by_key(|partition| partition.id);
+        Self {
+            name: topic.name().to_owned(),
+            // The client library does not hand on the protocol's `is_internal`; Kafka's own topics are named so.
+            internal: topic.name().starts_with("__"),
+            partitions,
+        }
+    }
+}
+
 impl Kafka {
     /// All topics, by name.
     pub async fn topics(&self) -> Result<Vec<TopicInfo>, ClientError> {
-        todo!()
+        let mut topics = self
+            .ask("list the topics", |query| {
+                let metadata = query.fetch_metadata(None, ASK_TIMEOUT)?;
+                Ok(metadata
+                    .topics()
+                    .iter()
+                    .filter(|topic| topic.error().is_none_or(|error| !error.is_error()))
+                    .map(TopicInfo::read)
+                    .collect::<Vec<_>>())
+            })
+            .await?;
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(topics)
     }
 
     /// One topic; it is never made by asking.
-    pub async fn topic(&self, _name: &str) -> Result<TopicInfo, ClientError> {
-        todo!()
+    pub async fn topic(&self, name: &str) -> Result<TopicInfo, ClientError> {
+        check_topic_name(name)?;
+        let topic = name.to_owned();
+        let found = self
+            .ask(&format!("look up topic {name:?}"), move |query| {
+                let metadata = query.fetch_metadata(Some(&topic), ASK_TIMEOUT)?;
+                Ok(metadata
+                    .topics()
+                    .iter()
+                    .find(|found| found.name() == topic)
+                    .map(|found| (TopicInfo::read(found), found.error().map(Code::from))))
+            })
+            .await?;
+        let missing = || ClientError::NoSuchTopic {
+            topic: name.to_owned(),
+        };
+        match found {
+            None | Some((_, Some(Code::UnknownTopicOrPartition | Code::UnknownTopic))) => {
+                Err(missing())
+            }
+            Some((info, None | Some(Code::NoError | Code::LeaderNotAvailable))) => {
+                if info.partitions.is_empty() {
+                    Err(missing())
+                } else {
+                    Ok(info)
+                }
+            }
+            Some((_, Some(code))) => Err(refused(&format!("look up topic {name:?}"), code)),
+        }
     }
 
     /// The brokers of the cluster.
     pub async fn brokers(&self) -> Result<Vec<BrokerInfo>, ClientError> {
-        todo!()
+        let mut brokers = self
+            .ask("list the brokers", |query| {
+                // Some topic's name keeps the answer small; whether the topic is there does not matter.
+                let metadata = query.fetch_metadata(Some("__consumer_offsets"), ASK_TIMEOUT)?;
+                Ok(metadata
+                    .brokers()
+                    .iter()
+                    .map(|broker| BrokerInfo {
+                        id: broker.id(),
+                        address: format!("{}:{}", broker.host(), broker.port()),
+                    })
+                    .collect::<Vec<_>>())
+            })
+            .await?;
+        brokers.sort_by_key(|broker| broker.id);
+        Ok(brokers)
     }
 
-    /// Makes a topic, or says that there is one.
-    pub async fn create_topic(&self, _spec: TopicSpec) -> Result<Created, ClientError> {
-        todo!()
+    /// Makes a topic, or says that there is one. Returns when it can be written to.
+    pub async fn create_topic(&self, spec: TopicSpec) -> Result<Created, ClientError> {
+        check_topic_name(&spec.name)?;
+        let what = format!("create topic {:?}", spec.name);
+        let admin = self.admin().await?;
+        let mut topic = NewTopic::new(
+            &spec.name,
+            spec.partitions.unwrap_or(-1),
+            TopicReplication::Fixed(spec.replication.unwrap_or(-1)),
+        );
+        for (key, value) in &spec.config {
+            topic = topic.set(key, value);
+        }
+        let results = admin
+            .create_topics([&topic], &admin_options())
+            .await
+            .map_err(|error| (error,));
+        let results = match results {
+            Ok(results) => results,
+            Err((error,)) => return Err(self.explain(&what, &error).await),
+        };
+        match results.into_iter().next() {
+            Some(Err((_, Code::TopicAlreadyExists))) => return Ok(Created::AlreadyThere),
+            Some(Err((_, code))) => return Err(refused(&what, code)),
+            Some(Ok(_)) | None => {}
+        }
+        // The controller has made it; the other brokers hear of it a moment later.
+        for attempt in 0..50_u64 {
+            match self.topic(&spec.name).await {
+                Ok(info) if info.partitions.iter().all(|p| p.leader.is_some()) => break,
+                Ok(_) | Err(ClientError::NoSuchTopic { .. }) => {
+                    tokio::time::sleep(Duration::from_millis(20 + attempt)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Created::New)
     }
 
     /// Deletes a topic with its records.
-    pub async fn delete_topic(&self, _name: &str) -> Result<(), ClientError> {
-        todo!()
+    pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
+        check_topic_name(name)?;
+        let what = format!("delete topic {name:?}");
+        let admin = self.admin().await?;
+        match admin.delete_topics(&[name], &admin_options()).await {
+            Err(error) => Err(self.explain(&what, &error).await),
+            Ok(results) => match results.into_iter().next() {
+                Some(Err((_, Code::UnknownTopicOrPartition))) => Err(ClientError::NoSuchTopic {
+                    topic: name.to_owned(),
+                }),
+                Some(Err((_, code))) => Err(refused(&what, code)),
+                Some(Ok(_)) | None => Ok(()),
+            },
+        }
     }
 
     /// A topic's settings, by name.
-    pub async fn topic_config(&self, _name: &str) -> Result<Vec<Setting>, ClientError> {
-        todo!()
+    pub async fn topic_config(&self, name: &str) -> Result<Vec<Setting>, ClientError> {
+        check_topic_name(name)?;
+        let what = format!("read the settings of topic {name:?}");
+        let admin = self.admin().await?;
+        let results = match admin
+            .describe_configs(&[ResourceSpecifier::Topic(name)], &admin_options())
+            .await
+        {
+            Ok(results) => results,
+            Err(error) if code_of(&error) == Some(Code::UnknownTopicOrPartition) => {
+                return Err(ClientError::NoSuchTopic {
+                    topic: name.to_owned(),
+                });
+            }
+            Err(error) => return Err(self.explain(&what, &error).await),
+        };
+        match results.into_iter().next() {
+            Some(Ok(resource)) => {
+                let mut settings: Vec<Setting> = resource
+                    .entries
+                    .into_iter()
+                    .map(|entry| Setting {
+                        name: entry.name,
+                        value: entry.value.filter(|_| !entry.is_sensitive),
+                        default: entry.is_default,
+                    })
+                    .collect();
+                settings.sort_by(|a, b| a.name.cmp(&b.name));
+                Ok(settings)
+            }
+            Some(Err(Code::UnknownTopicOrPartition)) | None => Err(ClientError::NoSuchTopic {
+                topic: name.to_owned(),
+            }),
+            Some(Err(code)) => Err(refused(&what, code)),
+        }
     }
+}
+
+pub(crate) fn admin_options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(ASK_TIMEOUT))
+        .operation_timeout(Some(ASK_TIMEOUT))
 }
