@@ -10,8 +10,9 @@ use weir_log::Volume;
 
 use crate::producer_ids::ProducerIds;
 use crate::server::ConnectionInfo;
+use crate::settings::topic::Overrides;
 use crate::settings::{self, Settings};
-use crate::topics::{TopicError, Topics};
+use crate::topics::{CONSUMER_OFFSETS, TRANSACTION_STATE, Topic, TopicError, Topics};
 use crate::{BrokerConfig, BrokerError, meta};
 
 /// The state of the one broker there is.
@@ -73,6 +74,29 @@ impl Broker {
         })
     }
 
+    /// Makes a topic that was asked for by name, with the settings' number of partitions. The broker's own topics come into
+    /// being as their coordinators want them.
+    pub fn create_by_default(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+        let (count, overrides) = match name {
+            CONSUMER_OFFSETS => (
+                settings::OFFSETS_TOPIC_NUM_PARTITIONS,
+                compacted(self.settings.get(settings::OFFSETS_TOPIC_SEGMENT_BYTES)),
+            ),
+            TRANSACTION_STATE => (
+                settings::TRANSACTION_STATE_LOG_NUM_PARTITIONS,
+                compacted(
+                    self.settings
+                        .get(settings::TRANSACTION_STATE_LOG_SEGMENT_BYTES),
+                ),
+            ),
+            _ => (settings::NUM_PARTITIONS, Overrides::new()),
+        };
+        let count = self.settings.get(count) as i32;
+        let topic = self.topics.get_or_create(name, count, overrides)?;
+        tracing::info!(topic = %topic.name, partitions = count, "topic created because it was asked for");
+        Ok(topic)
+    }
+
     /// The host and port a client should connect to: `advertised.listeners`, else the address it came by.
     pub fn advertised(&self, connection: &ConnectionInfo) -> (String, i32) {
         let given = self.settings.get(settings::ADVERTISED_LISTENERS);
@@ -93,4 +117,13 @@ impl Broker {
             i32::from(connection.local.port()),
         )
     }
+}
+
+/// The settings Kafka gives the topics of its coordinators.
+fn compacted(segment_bytes: i64) -> Overrides {
+    Overrides::from([
+        ("cleanup.policy".to_owned(), "compact".to_owned()),
+        ("compression.type".to_owned(), "producer".to_owned()),
+        ("segment.bytes".to_owned(), segment_bytes.to_string()),
+    ])
 }

@@ -139,10 +139,10 @@ impl RunningBroker {
     /// Answers what is under way, makes everything durable and ends.
     pub async fn shutdown(mut self) {
         self.closing.cancel();
-        self.broker.topics.close();
         for task in self.tasks.drain(..) {
             let _ = task.await;
         }
+        self.broker.topics.close();
         let volume = Arc::clone(&self.broker.volume);
         let closed = tokio::task::spawn_blocking(move || volume.close()).await;
         if let Ok(Err(error)) = closed {

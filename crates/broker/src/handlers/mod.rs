@@ -13,8 +13,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, VersionRange,
+    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -23,12 +25,81 @@ use crate::request::{self, Malformed};
 use crate::server::ConnectionInfo;
 
 pub(crate) mod api_versions;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod fetch;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
 
 /// A future that can move between threads.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Every API this broker answers, by key.
-pub(crate) static APIS: &[Api] = &[Api::of::<api_versions::ApiVersions>()];
+pub(crate) static APIS: &[Api] = &[
+    produce::API,
+    fetch::API,
+    Api::of::<list_offsets::ListOffsets>(),
+    Api::of::<metadata::Metadata>(),
+    Api::of::<api_versions::ApiVersions>(),
+    Api::of::<create_topics::CreateTopics>(),
+    Api::of::<delete_topics::DeleteTopics>(),
+    Api::of::<delete_records::DeleteRecords>(),
+    Api::of::<init_producer_id::InitProducerId>(),
+    Api::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    Api::of::<describe_configs::DescribeConfigs>(),
+    Api::of::<create_partitions::CreatePartitions>(),
+    Api::of::<describe_cluster::DescribeCluster>(),
+];
+
+/// What anybody may do with a topic where nothing is forbidden, as `AclOperation` bits.
+pub(crate) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
+/// What anybody may do with the cluster where nothing is forbidden, as `AclOperation` bits.
+pub(crate) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+/// What stands for operations that were not asked for.
+pub(crate) const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
+
+/// Whether a client that believes in the leader epoch `believed` (-1: it has none) may go on (KIP-320).
+pub(crate) fn check_leader_epoch(current: i32, believed: i32) -> Result<(), ResponseError> {
+    match believed {
+        -1 => Ok(()),
+        believed if believed < current => Err(ResponseError::FencedLeaderEpoch),
+        believed if believed > current => Err(ResponseError::UnknownLeaderEpoch),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a broker's settings are asked for by a name that is ours: its number, or nothing for all brokers.
+fn check_broker_name(broker: &Broker, name: &str) -> Result<(), (ResponseError, String)> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    let why = match name.parse::<i32>() {
+        Ok(id) if id == broker.node_id => return Ok(()),
+        Ok(id) => format!(
+            "Unexpected broker id, expected {} or empty string, but received {id}",
+            broker.node_id
+        ),
+        Err(_) => format!("Broker id must be an integer, but it is: {name}"),
+    };
+    Err((ResponseError::InvalidRequest, why))
+}
+
+/// A string of the protocol.
+pub(crate) fn text(text: impl Into<String>) -> StrBytes {
+    StrBytes::from_string(text.into())
+}
+
+/// A topic's name in an answer.
+pub(crate) fn topic_name(name: &str) -> TopicName {
+    TopicName(text(name))
+}
 
 /// One API: what a request means and what it is answered with.
 ///
@@ -102,6 +173,21 @@ impl Api {
             response_header_version:
                 <<H::Request as Request>::Response as HeaderVersion>::header_version,
             call: call::<H>,
+        }
+    }
+
+    /// An API whose handler reads the body and writes the answer itself, so that record batches are not copied.
+    pub const fn by_hand<R: Request>(
+        (min_version, max_version): (i16, i16),
+        call: for<'a> fn(&'a Context, BytesMut) -> BoxFuture<'a, Result<Reply, Malformed>>,
+    ) -> Self {
+        Self {
+            key: R::KEY,
+            min_version,
+            max_version,
+            request_header_version: <R as HeaderVersion>::header_version,
+            response_header_version: <R::Response as HeaderVersion>::header_version,
+            call,
         }
     }
 

@@ -56,6 +56,23 @@ pub(crate) fn tagged_fields_len(bytes: &[u8]) -> Result<usize, Malformed> {
     Ok(bytes.len() - walk.rest.len())
 }
 
+/// Takes an unsigned variable-length number off the front of `bytes`.
+pub(crate) fn take_varint(bytes: &mut bytes::BytesMut) -> Result<u32, Malformed> {
+    let mut walk = Walk {
+        rest: bytes,
+        version: 0,
+        flexible: true,
+        elements: 0,
+        #[cfg(test)]
+        counts_at: Vec::new(),
+    };
+    let value = walk.varint()?;
+    let taken = walk.rest.len();
+    let taken = bytes.len() - taken;
+    bytes::Buf::advance(bytes, taken);
+    Ok(value)
+}
+
 /// Where the counts of a request's arrays stand in it, as distances from its end.
 #[cfg(test)]
 pub(crate) fn counts_from_end(key: i16, version: i16, body: &[u8]) -> Vec<usize> {

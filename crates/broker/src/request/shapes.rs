@@ -88,7 +88,7 @@ const fn shape(key: i16, flexible_from: i16, fields: &'static [Field]) -> Shape 
 pub(crate) static SHAPES: &[Shape] = &[
     // Produce
     shape(0, 9, &[
-        field(ALL, Text),
+        field(from(3), Text),
         field(ALL, Fixed(6)),
         field(ALL, Array(&[
             field(until(12), Text),

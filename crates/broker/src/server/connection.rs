@@ -30,6 +30,8 @@ const MAX_IN_FLIGHT: usize = 64;
 const MAX_WAITING_BYTES: u32 = 1024 * 1024;
 /// Answers are sent when so much has come together.
 const FLUSH_BYTES: usize = 256 * 1024;
+/// How long a client may take for its last answers when the broker shuts down.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Pieces in one system call (Linux takes 1024).
 const MAX_PIECES: usize = 256;
 
@@ -38,8 +40,9 @@ pub(crate) async fn run(
     stream: TcpStream,
     info: ConnectionInfo,
     broker: Arc<Broker>,
-    closing: CancellationToken,
+    shutdown: CancellationToken,
 ) {
+    let closing = shutdown.child_token();
     let idle = Duration::from_millis(
         u64::try_from(broker.settings.get(settings::CONNECTIONS_MAX_IDLE_MS))
             .unwrap_or(u64::MAX >> 1),
@@ -67,7 +70,11 @@ pub(crate) async fn run(
         Ended::Because(why) => tracing::warn!(peer = %info.peer, why, "connection closed"),
     }
     drop(requests);
-    let _ = writer.await;
+    let aborter = writer.abort_handle();
+    tokio::select! {
+        _ = writer => {}
+        () = async { shutdown.cancelled().await; tokio::time::sleep(LAST_ANSWERS).await } => aborter.abort(),
+    }
 }
 
 enum Ended {

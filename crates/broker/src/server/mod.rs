@@ -47,7 +47,7 @@ pub(crate) async fn run(listener: TcpListener, broker: Arc<Broker>, closing: Can
                         stream,
                         info,
                         Arc::clone(&broker),
-                        closing.child_token(),
+                        closing.clone(),
                     ));
                 }
             }

@@ -12,8 +12,8 @@ use uuid::Uuid;
 use weir_base::fs::Fs;
 use weir_log::{LogError, Volume};
 
-use crate::settings::Settings;
 use crate::settings::topic::{self, Overrides};
+use crate::settings::{self, Settings};
 
 mod partition;
 mod store;
@@ -42,6 +42,7 @@ pub(crate) struct Topic {
 struct State {
     partitions: Arc<[Arc<Partition>]>,
     overrides: Arc<Overrides>,
+    min_insync_replicas: i64,
 }
 
 impl Topic {
@@ -64,6 +65,11 @@ impl Topic {
     /// Its own settings.
     pub fn overrides(&self) -> Arc<Overrides> {
         Arc::clone(&self.read().overrides)
+    }
+
+    /// `min.insync.replicas`: with more than one, nothing can be written with `acks=all`.
+    pub fn min_insync_replicas(&self) -> i64 {
+        self.read().min_insync_replicas
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
@@ -288,7 +294,11 @@ impl Topics {
         for partition in topic.partitions().iter() {
             partition.log.set_config(config.clone());
         }
-        topic.change(|state| state.overrides = Arc::new(overrides));
+        let min_insync_replicas = self.min_insync_replicas(&overrides);
+        topic.change(|state| {
+            state.overrides = Arc::new(overrides);
+            state.min_insync_replicas = min_insync_replicas;
+        });
         Ok(())
     }
 
@@ -345,6 +355,7 @@ impl Topics {
             state: RwLock::new(State {
                 partitions: partitions.into(),
                 overrides: Arc::new(entry.config.clone()),
+                min_insync_replicas: self.min_insync_replicas(&entry.config),
             }),
         });
         let mut index = self.write();
@@ -365,6 +376,13 @@ impl Topics {
             partition.log.set_topic_id(*id.as_bytes())?;
         }
         Ok(partition)
+    }
+
+    fn min_insync_replicas(&self, overrides: &Overrides) -> i64 {
+        overrides
+            .get("min.insync.replicas")
+            .and_then(|count| count.parse().ok())
+            .unwrap_or_else(|| self.settings.get(settings::MIN_INSYNC_REPLICAS))
     }
 
     fn still(&self, topic: &Topic) -> Result<(), TopicError> {
