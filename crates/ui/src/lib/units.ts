@@ -3,12 +3,8 @@
 
 const unitsOfBytes = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
-/** Three significant digits at most, no trailing zeros: 0.043, 1.2, 12.5, 128, 1280. */
-function short(n: number): string {
-  const size = Math.abs(n);
-  const digits = size >= 100 ? 0 : size >= 10 ? 1 : 2;
-  return String(Number(n.toFixed(digits)));
-}
+/** What a person would say: 1.2, 12, 128. */
+const short = (n: number): string => String(Number(n.toFixed(Math.abs(n) >= 9.95 ? 0 : 1)));
 
 export function bytes(n: number): string {
   let unit = 0;

@@ -50,6 +50,7 @@ export class MsePlayer {
   constructor(private readonly options: MseOptions) {
     this.video = options.video;
     this.status = initialStatus(options.from === 'live');
+    this.toEdge = options.from === 'live';
     this.socket = new PlayerSocket({
       topic: options.topic,
       from: options.from,

@@ -41,7 +41,7 @@ export class Plot {
     };
     const options: uPlot.Options = {
       ...size,
-      padding: [8, 12, 0, 0],
+      padding: [8, rem * 1.75, 0, 0],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       scales: {
