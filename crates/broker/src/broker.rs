@@ -8,6 +8,7 @@ use weir_base::fs::Fs;
 use weir_base::time::Clock;
 use weir_log::Volume;
 
+use crate::groups::GroupCoordinator;
 use crate::producer_ids::ProducerIds;
 use crate::server::ConnectionInfo;
 use crate::settings::topic::Overrides;
@@ -30,7 +31,9 @@ pub(crate) struct Broker {
     /// Where the partitions are.
     pub volume: Arc<Volume>,
     /// The topics and their partitions.
-    pub topics: Topics,
+    pub topics: Arc<Topics>,
+    /// The groups and what they have committed.
+    pub groups: Arc<GroupCoordinator>,
     /// Ids for idempotent and transactional producers.
     pub producer_ids: ProducerIds,
 }
@@ -62,6 +65,9 @@ impl Broker {
                     other => unusable(std::io::Error::other(other.to_string())),
                 }
             })?;
+        let topics = Arc::new(topics);
+        let groups = GroupCoordinator::open(&topics, &settings, Arc::clone(&clock))
+            .map_err(|error| unusable(std::io::Error::other(error.to_string())))?;
         Ok(Self {
             node_id,
             cluster_id,
@@ -70,6 +76,7 @@ impl Broker {
             fs,
             volume,
             topics,
+            groups,
             producer_ids,
         })
     }

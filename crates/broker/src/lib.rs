@@ -21,7 +21,9 @@ use weir_log::LogError;
 mod broker;
 mod errors;
 mod files;
+mod groups;
 mod handlers;
+pub mod internal_topics;
 mod maintenance;
 mod meta;
 mod producer_ids;
@@ -120,6 +122,7 @@ pub async fn start(
     let tasks = vec![
         tokio::spawn(server::run(listener, Arc::clone(&broker), closing.clone())),
         tokio::spawn(maintenance::run(Arc::clone(&broker), closing.clone())),
+        tokio::spawn(Arc::clone(&broker.groups).run(closing.clone())),
     ];
     Ok(RunningBroker {
         addr,

@@ -394,3 +394,13 @@ pub(super) fn join_error(member_id: &str, error: ResponseError) -> JoinGroupResp
 pub(super) fn sync_error(error: ResponseError) -> SyncGroupResponse {
     SyncGroupResponse::default().with_error_code(error.code())
 }
+
+/// What a member is told when its group could not be written down.
+pub(super) fn metadata_error(error: ResponseError) -> ResponseError {
+    match error {
+        ResponseError::MessageTooLarge | ResponseError::RecordListTooLarge => {
+            ResponseError::UnknownServerError
+        }
+        other => other,
+    }
+}

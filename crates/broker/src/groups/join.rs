@@ -1,6 +1,6 @@
 //! JoinGroup: a member comes in, or says again what it can do.
 
-use super::group::{Group, GroupState, join_error, text};
+use super::group::{Group, GroupState, join_error, metadata_error, text};
 use super::member::{Member, Protocol};
 use super::turn::{CallId, Caller, Turn};
 use crate::internal_topics::group_records::group_record;
@@ -262,7 +262,7 @@ impl Group {
                     };
                     self.members.insert(old_id.to_owned(), former);
                     self.touch(old_id, turn);
-                    turn.join(call, join_error("", error));
+                    turn.join(call, join_error("", metadata_error(error)));
                     return;
                 }
                 let response = if caller.api_version >= SKIP_ASSIGNMENT_FROM {

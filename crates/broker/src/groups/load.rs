@@ -3,12 +3,107 @@
 //! Members come back as they were in their generation and have a session timeout to say that they live; a rebalance that
 //! was under way is forgotten, and its members start it anew.
 
+use super::coordinator::GroupCoordinator;
 use super::group::{Group, GroupState};
 use super::member::{Member, Protocol};
 use super::offsets::Committed;
-use super::turn::Now;
-use crate::internal_topics::group_records::{GroupValue, OffsetValue};
+use crate::internal_topics::batch::Content;
+use crate::internal_topics::group_records::{self, GroupRecord, GroupValue, OffsetValue};
+use crate::internal_topics::journal::Now;
+use kafka_protocol::ResponseError;
+use std::collections::HashMap;
 use std::time::Duration;
+
+impl GroupCoordinator {
+    /// Reads every group back. To be called once, before the first request; it reads files.
+    pub fn load(&self) -> Result<(), ResponseError> {
+        for partition in 0..self.topic().partitions() {
+            let mut loading = Loading {
+                coordinator: self,
+                groups: HashMap::new(),
+                refused: 0,
+            };
+            self.topic()
+                .read(partition, &mut |content| loading.apply(content))?;
+            if loading.refused > 0 {
+                tracing::warn!(
+                    partition,
+                    records = loading.refused,
+                    "records of __consumer_offsets could not be read and were passed over"
+                );
+            }
+            for (_, group) in loading.groups {
+                if !group.is_blank() {
+                    self.adopt(group);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Loading<'a> {
+    coordinator: &'a GroupCoordinator,
+    groups: HashMap<String, Group>,
+    refused: usize,
+}
+
+impl Loading<'_> {
+    fn apply(&mut self, content: Content) {
+        match content {
+            Content::Marker { producer, commit } => {
+                for group in self.groups.values_mut() {
+                    group.complete_transaction(producer.id, commit);
+                }
+            }
+            Content::Records { producer, records } => {
+                for (offset, record) in records {
+                    match group_records::decode(&record) {
+                        Ok(record) => self.record(record, producer.map(|one| one.id), offset),
+                        Err(_) => self.refused += 1,
+                    }
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, record: GroupRecord, producer_id: Option<i64>, offset: i64) {
+        let now = self.coordinator.now();
+        match record {
+            GroupRecord::Unknown { .. } => {}
+            GroupRecord::Offset {
+                group,
+                topic,
+                partition,
+                value,
+            } => self
+                .group(&group)
+                .load_offset((topic, partition), value, producer_id, offset),
+            GroupRecord::Group {
+                group,
+                value: Some(value),
+            } => self.group(&group).load_metadata(value, now),
+            // Its offsets have tombstones of their own.
+            GroupRecord::Group { group, value: None } => {
+                let offsets = self
+                    .groups
+                    .remove(&group)
+                    .map(|former| former.offsets)
+                    .unwrap_or_default();
+                if !offsets.is_empty() {
+                    self.group(&group).offsets = offsets;
+                }
+            }
+        }
+    }
+
+    fn group(&mut self, id: &str) -> &mut Group {
+        let settings = self.coordinator.shared_settings();
+        self.groups
+            .entry(id.to_owned())
+            .or_insert_with(|| Group::new(id, settings))
+    }
+}
 
 impl Group {
     /// A committed offset, or its tombstone, stood in the log at `record_offset`.

@@ -4,7 +4,8 @@
 //! transaction's marker says what becomes of it (KIP-98, KIP-447).
 
 use super::group::{Group, GroupState};
-use super::turn::{Now, Turn};
+use super::turn::Turn;
+use crate::internal_topics::journal::Now;
 use crate::internal_topics::batch::{BatchProducer, KeyedRecord};
 use crate::internal_topics::group_records::{OffsetValue, group_record, offset_record};
 use kafka_protocol::ResponseError;

@@ -61,7 +61,8 @@ impl Group {
     }
 
     fn set_rebalance_timer(&mut self, turn: &Turn<'_>) {
-        let deadline = turn.after_ms(self.rebalance_timeout_ms());
+        // At least a moment, so that a group whose members allow none does not come round at once.
+        let deadline = turn.after_ms(self.rebalance_timeout_ms().max(1));
         self.join_timer = Some(JoinTimer::Rebalance { deadline });
         self.wake(deadline);
     }

@@ -1,5 +1,7 @@
 //! What can be set about groups, by Kafka's own names, with Kafka's defaults.
 
+use crate::settings::{self, Settings};
+
 /// The group coordinator's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupSettings {
@@ -17,10 +19,6 @@ pub struct GroupSettings {
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`.
     pub offsets_retention_check_interval_ms: u64,
-    /// `offsets.topic.num.partitions`, once the topic is made.
-    pub offsets_topic_partitions: i32,
-    /// `offsets.topic.segment.bytes`.
-    pub offsets_topic_segment_bytes: i64,
 }
 
 impl Default for GroupSettings {
@@ -33,8 +31,26 @@ impl Default for GroupSettings {
             offset_metadata_max_bytes: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             offsets_retention_check_interval_ms: 600_000,
-            offsets_topic_partitions: 50,
-            offsets_topic_segment_bytes: 104_857_600,
+        }
+    }
+}
+
+impl From<&Settings> for GroupSettings {
+    fn from(settings: &Settings) -> Self {
+        let int = |key| settings.get(key) as i32;
+        let size = |key| usize::try_from(settings.get(key)).unwrap_or(usize::MAX);
+        Self {
+            initial_rebalance_delay_ms: int(settings::GROUP_INITIAL_REBALANCE_DELAY_MS),
+            min_session_timeout_ms: int(settings::GROUP_MIN_SESSION_TIMEOUT_MS),
+            max_session_timeout_ms: int(settings::GROUP_MAX_SESSION_TIMEOUT_MS),
+            max_size: size(settings::GROUP_MAX_SIZE),
+            offset_metadata_max_bytes: size(settings::OFFSET_METADATA_MAX_BYTES),
+            offsets_retention_ms: settings
+                .get(settings::OFFSETS_RETENTION_MINUTES)
+                .saturating_mul(60_000),
+            offsets_retention_check_interval_ms: settings
+                .get(settings::OFFSETS_RETENTION_CHECK_INTERVAL_MS)
+                .unsigned_abs(),
         }
     }
 }

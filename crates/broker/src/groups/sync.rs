@@ -1,6 +1,6 @@
 //! SyncGroup and Heartbeat: the leader's assignment goes to the members, and members say that they live.
 
-use super::group::{Group, GroupState, sync_error, text};
+use super::group::{Group, GroupState, metadata_error, sync_error, text};
 use super::turn::{CallId, Turn};
 use crate::internal_topics::group_records::group_record;
 use bytes::Bytes;
@@ -91,7 +91,7 @@ impl Group {
             .append(&[group_record(&self.id, Some(&value))], None)
         {
             tracing::warn!(group = self.id, %error, "the group's assignment could not be written down; it rebalances");
-            self.reset_assignments(error, turn);
+            self.reset_assignments(metadata_error(error), turn);
             self.rebalance_or_complete_join(turn);
             return;
         }

@@ -1,18 +1,8 @@
 //! What a group's state machine is handed for one step, and what it leaves there: time in, records and answers out.
 
-use crate::internal_topics::batch::{BatchProducer, KeyedRecord};
-use kafka_protocol::ResponseError;
+use crate::internal_topics::journal::{Journal, Now};
 use kafka_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use std::time::Duration;
-
-/// The time of a step: a monotonic one for timers and a wall clock's for what is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
-    /// Since some fixed moment; never goes back.
-    pub monotonic: Duration,
-    /// Milliseconds since the Unix epoch.
-    pub wall_ms: i64,
-}
 
 /// A parked request, by the number its group's shell gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,17 +15,6 @@ pub enum Reply {
     Join(JoinGroupResponse),
     /// To a SyncGroup.
     Sync(SyncGroupResponse),
-}
-
-/// Where a group's records go. An append has happened when it returns; that it is durable is waited for by the shell
-/// before any answer of the same step leaves.
-pub trait Journal {
-    /// Appends `records` as one batch and returns the offset of the first. With a producer they belong to its transaction.
-    fn append(
-        &mut self,
-        records: &[KeyedRecord],
-        producer: Option<BatchProducer>,
-    ) -> Result<i64, ResponseError>;
 }
 
 /// One step of a group.

@@ -27,16 +27,27 @@ use crate::server::ConnectionInfo;
 pub(crate) mod api_versions;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod fetch;
+mod find_coordinator;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 
 /// A future that can move between threads.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -47,6 +58,15 @@ pub(crate) static APIS: &[Api] = &[
     fetch::API,
     Api::of::<list_offsets::ListOffsets>(),
     Api::of::<metadata::Metadata>(),
+    Api::of::<offset_commit::OffsetCommit>(),
+    Api::of::<offset_fetch::OffsetFetch>(),
+    Api::of::<find_coordinator::FindCoordinator>(),
+    Api::of::<join_group::JoinGroup>(),
+    Api::of::<heartbeat::Heartbeat>(),
+    Api::of::<leave_group::LeaveGroup>(),
+    Api::of::<sync_group::SyncGroup>(),
+    Api::of::<describe_groups::DescribeGroups>(),
+    Api::of::<list_groups::ListGroups>(),
     Api::of::<api_versions::ApiVersions>(),
     Api::of::<create_topics::CreateTopics>(),
     Api::of::<delete_topics::DeleteTopics>(),
@@ -55,6 +75,8 @@ pub(crate) static APIS: &[Api] = &[
     Api::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     Api::of::<describe_configs::DescribeConfigs>(),
     Api::of::<create_partitions::CreatePartitions>(),
+    Api::of::<delete_groups::DeleteGroups>(),
+    Api::of::<offset_delete::OffsetDelete>(),
     Api::of::<describe_cluster::DescribeCluster>(),
 ];
 

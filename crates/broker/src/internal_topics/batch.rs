@@ -105,6 +105,22 @@ pub fn encode(
     batch
 }
 
+/// The offset behind the first batch of `bytes`, and its length; nothing if not even that can be told.
+pub fn extent(bytes: &[u8]) -> Option<(i64, usize)> {
+    let mut reader = Reader::new(bytes);
+    let base_offset = reader.i64("").ok()?;
+    let len = usize::try_from(reader.i32("").ok()?).ok()?;
+    let mut reader = Reader::new(reader.take(len, "").ok()?);
+    reader.take(4 + 1 + 4 + 2, "").ok()?;
+    let last_delta = reader.i32("").ok()?;
+    Some((
+        base_offset
+            .saturating_add(i64::from(last_delta))
+            .saturating_add(1),
+        12 + len,
+    ))
+}
+
 /// Reads the first batch of `bytes`; its length is returned with it, so that the next can be read.
 pub fn decode(bytes: &[u8]) -> Result<(Content, usize), Malformed> {
     let mut reader = Reader::new(bytes);
