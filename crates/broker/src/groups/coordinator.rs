@@ -1,7 +1,7 @@
 //! The group coordinator's asynchronous shell: finds a request's group, gives its state machine a turn, and sees to it that
 //! answers leave when what they promise is durable.
 //!
-//! One mutex a group, held for a step and never across an await. A request that must wait (JoinGroup, SyncGroup) parks as a
+//! One mutex a group, held for a step and never across an await. A request that must wait (`JoinGroup`, `SyncGroup`) parks as a
 //! oneshot under the number its group knows it by; if its connection ends meanwhile, the answer goes nowhere. Timers of all
 //! groups lie in one ordered set, which [`GroupCoordinator::run`] watches.
 
@@ -293,7 +293,7 @@ impl GroupCoordinator {
     /// Forgets offsets whose time is over, and groups nothing is left of.
     pub fn expire_offsets(&self) {
         for id in self.ids() {
-            let result = self.on(&id, |group, turn| group.expire(turn));
+            let result = self.on(&id, super::group::Group::expire);
             if let Some((Err(error), _)) = result {
                 tracing::warn!(group = id, %error, "outdated offsets could not be forgotten; tried again later");
             }
@@ -330,7 +330,7 @@ impl GroupCoordinator {
         Ok(parked.reply)
     }
 
-    /// JoinGroup.
+    /// `JoinGroup`.
     pub async fn join(
         &self,
         caller: &Caller,
@@ -365,7 +365,7 @@ impl GroupCoordinator {
         }
     }
 
-    /// SyncGroup.
+    /// `SyncGroup`.
     pub async fn sync(
         &self,
         request: &SyncGroupRequest,
@@ -405,15 +405,14 @@ impl GroupCoordinator {
         .map_or(Err(ResponseError::UnknownMemberId), |(result, _)| result)
     }
 
-    /// LeaveGroup.
+    /// `LeaveGroup`.
     pub async fn leave(
         &self,
         group_id: &str,
         members: &[MemberIdentity],
     ) -> Result<Vec<MemberResponse>, ResponseError> {
         check_group_id(group_id)?;
-        let Some((result, appended)) =
-            self.on(group_id, |group, turn| group.leave(members, turn))
+        let Some((result, appended)) = self.on(group_id, |group, turn| group.leave(members, turn))
         else {
             return Ok(members
                 .iter()
@@ -429,7 +428,7 @@ impl GroupCoordinator {
         result
     }
 
-    /// OffsetCommit and TxnOffsetCommit: refused as a whole, or answered for each in the order given.
+    /// `OffsetCommit` and `TxnOffsetCommit`: refused as a whole, or answered for each in the order given.
     pub async fn commit(
         &self,
         group_id: &str,
@@ -466,7 +465,7 @@ impl GroupCoordinator {
         }
     }
 
-    /// OffsetFetch: the committed offsets of these partitions, or of all.
+    /// `OffsetFetch`: the committed offsets of these partitions, or of all.
     pub async fn fetch(
         &self,
         group_id: &str,
@@ -511,7 +510,7 @@ impl GroupCoordinator {
         }
     }
 
-    /// OffsetDelete: refused as a whole, or answered for each in the order given.
+    /// `OffsetDelete`: refused as a whole, or answered for each in the order given.
     pub async fn delete_offsets(
         &self,
         group_id: &str,
@@ -527,22 +526,22 @@ impl GroupCoordinator {
         result
     }
 
-    /// DeleteGroups, one of them.
+    /// `DeleteGroups`, one of them.
     pub async fn delete(&self, group_id: &str) -> Result<(), ResponseError> {
         let (result, appended) = self
-            .on(group_id, |group, turn| group.delete(turn))
+            .on(group_id, super::group::Group::delete)
             .ok_or(ResponseError::GroupIdNotFound)?;
         self.durable(group_id, appended).await?;
         result
     }
 
-    /// DescribeGroups, one of them; nothing if there is no such group.
+    /// `DescribeGroups`, one of them; nothing if there is no such group.
     pub fn describe(&self, group_id: &str) -> Option<DescribedGroup> {
         self.step(group_id, false, |step| step.inner.group.describe())
             .map(|(described, _)| described)
     }
 
-    /// ListGroups.
+    /// `ListGroups`.
     pub fn list(&self) -> Vec<ListedGroup> {
         let mut listed: Vec<_> = self
             .ids()

@@ -1,4 +1,4 @@
-//! DescribeGroups and ListGroups: what is shown of a group.
+//! `DescribeGroups` and `ListGroups`: what is shown of a group.
 
 use super::group::{Group, GroupState, text};
 use kafka_protocol::messages::GroupId;

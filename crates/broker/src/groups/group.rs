@@ -75,7 +75,7 @@ pub struct Group {
     pub(super) static_members: HashMap<String, String>,
     /// Members that were given an id and have until then to join with it (KIP-394).
     pub(super) pending_join: BTreeMap<String, Duration>,
-    /// Members of this generation whose SyncGroup has not come yet.
+    /// Members of this generation whose `SyncGroup` has not come yet.
     pub(super) pending_sync: BTreeSet<String>,
     pub(super) new_member_added: bool,
     pub(super) join_timer: Option<JoinTimer>,
@@ -170,7 +170,13 @@ impl Group {
     }
 
     pub(super) fn transition(&mut self, to: GroupState, turn: &Turn<'_>) {
-        tracing::debug!(group = self.id, from = self.state.name(), to = to.name(), generation = self.generation, "group changes");
+        tracing::debug!(
+            group = self.id,
+            from = self.state.name(),
+            to = to.name(),
+            generation = self.generation,
+            "group changes"
+        );
         self.previous_state = self.state;
         self.state = to;
         self.state_since_ms = Some(turn.now.wall_ms);

@@ -1,4 +1,4 @@
-//! JoinGroup: a member comes in, or says again what it can do.
+//! `JoinGroup`: a member comes in, or says again what it can do.
 
 use super::group::{Group, GroupState, join_error, metadata_error, text};
 use super::member::{Member, Protocol};
@@ -26,7 +26,7 @@ const KNOWN_MEMBER_ID_REQUIRED_FROM: i16 = 4;
 const SKIP_ASSIGNMENT_FROM: i16 = 9;
 
 impl Group {
-    /// Takes a JoinGroup. Its answer comes at once or with the group's next generation.
+    /// Takes a `JoinGroup`. Its answer comes at once or with the group's next generation.
     pub fn join(
         &mut self,
         call: CallId,
@@ -103,7 +103,9 @@ impl Group {
             }
             return;
         }
-        let client = caller.client_id.get(..caller.client_id.floor_char_boundary(NAME_MAX_BYTES / 2));
+        let client = caller
+            .client_id
+            .get(..caller.client_id.floor_char_boundary(NAME_MAX_BYTES / 2));
         let new_id = format!("{}-{suffix}", client.unwrap_or_default());
         if caller.api_version < KNOWN_MEMBER_ID_REQUIRED_FROM {
             self.add_member(call, caller, request, &new_id, protocols, turn);

@@ -1,4 +1,4 @@
-//! LeaveGroup: one member goes, or several are put out by an administrator (KIP-345).
+//! `LeaveGroup`: one member goes, or several are put out by an administrator (KIP-345).
 
 use super::group::{Group, GroupState, text};
 use super::turn::Turn;

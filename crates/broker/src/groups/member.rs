@@ -32,9 +32,9 @@ pub struct Member {
     pub assignment: Bytes,
     /// It has not been in a generation yet.
     pub is_new: bool,
-    /// Its JoinGroup, parked until the group's next generation.
+    /// Its `JoinGroup`, parked until the group's next generation.
     pub awaiting_join: Option<CallId>,
-    /// Its SyncGroup, parked until the leader's assignment.
+    /// Its `SyncGroup`, parked until the leader's assignment.
     pub awaiting_sync: Option<CallId>,
     /// When it must have been heard of.
     pub heartbeat_deadline: Option<Duration>,

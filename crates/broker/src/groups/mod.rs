@@ -24,4 +24,3 @@ mod timers;
 pub mod turn;
 
 pub use coordinator::GroupCoordinator;
-pub use settings::GroupSettings;

@@ -1,13 +1,13 @@
-//! Committed offsets: OffsetCommit, TxnOffsetCommit, OffsetFetch, OffsetDelete, and their expiry.
+//! Committed offsets: `OffsetCommit`, `TxnOffsetCommit`, `OffsetFetch`, `OffsetDelete`, and their expiry.
 //!
 //! A commit is in the journal before it is in memory. One that belongs to a transaction is kept apart until the
 //! transaction's marker says what becomes of it (KIP-98, KIP-447).
 
 use super::group::{Group, GroupState};
 use super::turn::Turn;
-use crate::internal_topics::journal::Now;
 use crate::internal_topics::batch::{BatchProducer, KeyedRecord};
 use crate::internal_topics::group_records::{OffsetValue, group_record, offset_record};
+use crate::internal_topics::journal::Now;
 use kafka_protocol::ResponseError;
 use std::collections::{BTreeMap, HashMap};
 
@@ -316,12 +316,7 @@ impl Group {
         Ok(())
     }
 
-    fn is_expired(
-        &self,
-        (topic, _): &TopicPartition,
-        value: &OffsetValue,
-        now: Now,
-    ) -> bool {
+    fn is_expired(&self, (topic, _): &TopicPartition, value: &OffsetValue, now: Now) -> bool {
         let simple = self.protocol_type.is_none();
         let since_ms = if simple {
             value.commit_timestamp_ms
@@ -341,7 +336,7 @@ impl Group {
         now.wall_ms >= end_ms
     }
 
-    /// DeleteGroups: forgets a group without members, its offsets included.
+    /// `DeleteGroups`: forgets a group without members, its offsets included.
     pub fn delete(&mut self, turn: &mut Turn<'_>) -> Result<(), ResponseError> {
         match self.state {
             GroupState::Dead => return Err(ResponseError::GroupIdNotFound),

@@ -1,4 +1,4 @@
-//! SyncGroup and Heartbeat: the leader's assignment goes to the members, and members say that they live.
+//! `SyncGroup` and Heartbeat: the leader's assignment goes to the members, and members say that they live.
 
 use super::group::{Group, GroupState, metadata_error, sync_error, text};
 use super::turn::{CallId, Turn};
@@ -9,7 +9,7 @@ use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use std::collections::BTreeMap;
 
 impl Group {
-    /// Takes a SyncGroup. Its answer comes at once or with the leader's assignment.
+    /// Takes a `SyncGroup`. Its answer comes at once or with the leader's assignment.
     pub fn sync(&mut self, call: CallId, request: &SyncGroupRequest, turn: &mut Turn<'_>) {
         let member_id = request.member_id.as_str();
         if let Err(error) = self.validate_sync(request) {

@@ -64,7 +64,11 @@ impl Group {
         if member.is_satisfied() {
             return;
         }
-        tracing::info!(group = self.id, member = id, "member gave no sign of life for its session timeout and is out");
+        tracing::info!(
+            group = self.id,
+            member = id,
+            "member gave no sign of life for its session timeout and is out"
+        );
         self.remove(id, ResponseError::UnknownMemberId, turn);
         match self.state {
             GroupState::Stable | GroupState::CompletingRebalance => {

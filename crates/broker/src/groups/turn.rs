@@ -11,9 +11,9 @@ pub struct CallId(pub u64);
 /// The answer to a parked request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// To a JoinGroup.
+    /// To a `JoinGroup`.
     Join(JoinGroupResponse),
-    /// To a SyncGroup.
+    /// To a `SyncGroup`.
     Sync(SyncGroupResponse),
 }
 

@@ -26,11 +26,9 @@ impl Handler for LeaveGroup {
         match result {
             Err(error) => response.with_error_code(error.code()),
             Ok(members) if context.version >= 3 => response.with_members(members),
-            Ok(members) => response.with_error_code(
-                members
-                    .first()
-                    .map_or(0, |member| member.error_code),
-            ),
+            Ok(members) => {
+                response.with_error_code(members.first().map_or(0, |member| member.error_code))
+            }
         }
     }
 }

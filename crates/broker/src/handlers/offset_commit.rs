@@ -33,7 +33,12 @@ impl Handler for OffsetCommit {
         let commits: Vec<Commit> = request
             .topics
             .iter()
-            .flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)))
+            .flat_map(|topic| {
+                topic
+                    .partitions
+                    .iter()
+                    .map(move |partition| (topic, partition))
+            })
             .filter(|(topic, partition)| {
                 context
                     .broker
@@ -89,7 +94,8 @@ impl Handler for OffsetCommit {
                         // Commits stand in the request's order: this partition's is the next one, or it has none.
                         let known = answered
                             .next_if(|(name, index)| {
-                                *name == *topic.name && *index == partition.partition_index
+                                name.as_str() == topic.name.as_str()
+                                    && *index == partition.partition_index
                             })
                             .is_some();
                         OffsetCommitResponsePartition::default()

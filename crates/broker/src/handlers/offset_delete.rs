@@ -54,7 +54,7 @@ impl Handler for OffsetDelete {
                         let index = partition.partition_index;
                         // Answers stand in the request's order: this partition's is the next one, or it has none.
                         let answer = answers.next_if(|((name, of), _)| {
-                            *name == *topic.name && *of == index
+                            name.as_str() == topic.name.as_str() && *of == index
                         });
                         let code = match answer {
                             Some((_, Ok(()))) => 0,

@@ -13,10 +13,6 @@ impl Handler for SyncGroup {
     const VERSIONS: (i16, i16) = (0, 5);
 
     async fn handle(context: &Context, request: SyncGroupRequest) -> SyncGroupResponse {
-        context
-            .broker
-            .groups
-            .sync(&request, &context.closing)
-            .await
+        context.broker.groups.sync(&request, &context.closing).await
     }
 }
