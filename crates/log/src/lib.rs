@@ -7,14 +7,28 @@
 //!
 //! No sockets, no async runtime, no Kafka requests: those are `broker`'s.
 
+pub mod batch;
+mod cache;
+mod checkpoint;
+pub mod compression;
 mod config;
 mod error;
+mod growth;
+mod index;
+mod marks;
 mod offset;
 mod partition;
+mod producers;
+pub mod record;
+mod segment;
+mod snapshot;
+mod txn_index;
+mod types;
 mod volume;
 
 pub use config::{CleanupPolicy, LogConfig, TimestampType};
 pub use error::LogError;
 pub use offset::{AbortedTxn, Offset, Offsets, Position, TimedOffset};
-pub use partition::{Appended, Isolation, Origin, PartitionLog, ProducerEntry, ReadBatches};
-pub use volume::Volume;
+pub use partition::PartitionLog;
+pub use types::{Appended, Isolation, Origin, ProducerEntry, ReadBatches};
+pub use volume::{Volume, VolumeOptions};

@@ -1,0 +1,230 @@
+//! Group commit: everything written since the last covering sync is made durable by the next, one at a time.
+//!
+//! An append on an idle volume is synced at once; what comes meanwhile waits for the next round and shares it. Few dirty files are
+//! synced one by one, many with one `syncfs`. A sync that fails is never tried again: the kernel may have dropped the very pages it
+//! failed on, and a second call would report success.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, Weak};
+
+use weir_base::fs::File;
+
+use super::{Volume, guard};
+use crate::error::LogError;
+use crate::offset::Offset;
+use crate::partition::PartitionLog;
+
+/// From so many files and folders on, one `syncfs` is faster than a sync of each (measured: 10 files take 1.6 ms one by one and
+/// 0.4 ms with `syncfs`, one takes 0.17 ms); below, it would only wait for other programs' writes.
+const SYNCFS_FROM: usize = 6;
+
+/// What a round has to make durable of one partition.
+pub(crate) struct Covering {
+    /// The log end that will be durable.
+    pub target: Offset,
+    pub files: Vec<Arc<dyn File>>,
+    /// The partition's folder, if names in it have changed.
+    pub dir: Option<PathBuf>,
+}
+
+/// Work for the second thread.
+pub(crate) enum Task {
+    Checkpoint(Weak<PartitionLog>),
+    RemoveDir(PathBuf),
+}
+
+/// What waits for a thread.
+pub(crate) struct Queue<T> {
+    waiting: Mutex<(Vec<T>, bool)>,
+    changed: Condvar,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::new((Vec::new(), false)),
+            changed: Condvar::new(),
+        }
+    }
+}
+
+impl<T> Queue<T> {
+    pub fn push(&self, item: T) {
+        guard(&self.waiting).0.push(item);
+        self.changed.notify_one();
+    }
+
+    pub fn stop(&self) {
+        guard(&self.waiting).1 = true;
+        self.changed.notify_all();
+    }
+
+    pub fn take(&self) -> Vec<T> {
+        std::mem::take(&mut guard(&self.waiting).0)
+    }
+
+    /// All that waits, once something does; `None` when stopped.
+    fn wait(&self) -> Option<Vec<T>> {
+        let mut waiting = guard(&self.waiting);
+        loop {
+            if waiting.1 {
+                return None;
+            }
+            if !waiting.0.is_empty() {
+                return Some(std::mem::take(&mut waiting.0));
+            }
+            waiting = self
+                .changed
+                .wait(waiting)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+}
+
+impl Volume {
+    pub(super) fn start_threads(self: &Arc<Self>) -> Result<(), LogError> {
+        // The threads hold the queues, not the volume: one that is dropped without being closed ends them.
+        let queue = Arc::clone(&self.queue);
+        let sync = std::thread::Builder::new()
+            .name("log-sync".to_owned())
+            .spawn(move || {
+                while let Some(partitions) = queue.wait() {
+                    if let Some(volume) = partitions.first().map(|first| Arc::clone(first.volume()))
+                    {
+                        volume.sync_round(&partitions);
+                    }
+                }
+            });
+        let tasks = Arc::clone(&self.tasks);
+        let volume = Arc::downgrade(self);
+        let upkeep = std::thread::Builder::new()
+            .name("log-upkeep".to_owned())
+            .spawn(move || {
+                while let Some(waiting) = tasks.wait() {
+                    let Some(volume) = volume.upgrade() else {
+                        return;
+                    };
+                    volume.run_tasks(waiting);
+                }
+            });
+        for thread in [sync, upkeep] {
+            let thread = thread.map_err(|error| {
+                LogError::io("cannot start the sync thread of", &self.dir, error)
+            })?;
+            guard(&self.threads).push(thread);
+        }
+        Ok(())
+    }
+
+    /// Has the sync thread cover `partition`.
+    pub(crate) fn schedule(&self, partition: Arc<PartitionLog>) {
+        self.queue.push(partition);
+    }
+
+    /// Has the upkeep thread move the partition's recovery point.
+    pub(crate) fn schedule_checkpoint(&self, partition: &Arc<PartitionLog>) {
+        self.tasks.push(Task::Checkpoint(Arc::downgrade(partition)));
+    }
+
+    /// Makes everything written so far durable (new, still empty partitions too) and returns when it is.
+    pub fn sync(&self) -> Result<(), LogError> {
+        drop(self.queue.take());
+        self.sync_round(&self.open_partitions());
+        self.check()
+    }
+
+    /// Does what waits for the upkeep thread, for volumes without threads.
+    pub fn upkeep(&self) {
+        self.run_tasks(self.tasks.take());
+    }
+
+    fn run_tasks(&self, tasks: Vec<Task>) {
+        for task in tasks {
+            match task {
+                Task::Checkpoint(partition) => {
+                    let Some(partition) = partition.upgrade() else {
+                        continue;
+                    };
+                    if let Err(error) = partition.checkpoint() {
+                        tracing::warn!(topic = partition.topic(), partition = partition.partition(), %error, "recovery point stays behind");
+                    }
+                }
+                Task::RemoveDir(dir) => {
+                    if let Err(error) = self.fs.remove_dir_all(&dir) {
+                        tracing::warn!(dir = %dir.display(), %error, "deleted partition's folder stays until the next start");
+                    }
+                }
+            }
+        }
+    }
+
+    /// One covering sync.
+    pub(crate) fn sync_round(&self, partitions: &[Arc<PartitionLog>]) {
+        let _turn = guard(&self.sync_turn);
+        if self.sync_failed() {
+            return;
+        }
+        let work: Vec<_> = partitions
+            .iter()
+            .filter_map(|partition| Some((partition, partition.begin_sync()?)))
+            .collect();
+        match self.sync_files(&work) {
+            Ok(()) => {
+                for (partition, covering) in &work {
+                    partition.durable(covering.target);
+                }
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn sync_files(&self, work: &[(&Arc<PartitionLog>, Covering)]) -> io::Result<()> {
+        let names = self.names_unsynced.swap(false, Ordering::AcqRel);
+        let count = work
+            .iter()
+            .map(|(_, covering)| covering.files.len() + usize::from(covering.dir.is_some()))
+            .sum::<usize>();
+        let any = work.iter().find_map(|(_, covering)| covering.files.first());
+        if let Some(file) = any.filter(|_| count + usize::from(names) >= SYNCFS_FROM) {
+            match file.sync_file_system() {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                done => return done,
+            }
+        }
+        for (partition, covering) in work {
+            for file in &covering.files {
+                file.sync_data()?;
+            }
+            if let Some(dir) = &covering.dir {
+                match self.fs.sync_dir(dir) {
+                    // Deleted meanwhile: its folder has another name, or none.
+                    Err(error)
+                        if error.kind() == io::ErrorKind::NotFound && partition.is_closed() => {}
+                    done => done?,
+                }
+            }
+        }
+        if names {
+            self.fs.sync_dir(&self.dir)?;
+        }
+        Ok(())
+    }
+
+    /// A sync has failed: tells everybody, for good.
+    pub(crate) fn fail(&self, error: &io::Error) {
+        {
+            let mut failure = guard(&self.failure);
+            if failure.is_some() {
+                return;
+            }
+            *failure = Some(error.to_string());
+            self.failed.store(true, Ordering::Release);
+        }
+        tracing::error!(dir = %self.dir.display(), %error, "a sync failed: nothing more is written");
+        for callback in &*guard(&self.on_failure) {
+            callback(io::Error::new(error.kind(), error.to_string()));
+        }
+    }
+}
