@@ -19,6 +19,7 @@ use crate::workspace::{Workspace, which};
 const PACKAGES: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("ffmpeg", "ffmpeg"),
+    ("ffprobe", "ffmpeg"),
     ("gcc", "build-essential"),
     ("go", "golang"),
     ("java", "default-jdk-headless"),

@@ -10,6 +10,7 @@
 
 mod bench;
 mod ci;
+mod http;
 mod install;
 mod interop;
 mod process;

@@ -83,6 +83,11 @@ impl Context<'_> {
         Ok(self.shared.get_or_init(|| server))
     }
 
+    /// The broker named on the command line.
+    pub fn given(&self) -> Result<SocketAddr> {
+        self.given.ok_or_else(|| cannot("no broker was named"))
+    }
+
     /// The broker a client's case talks to: ours, or the one named on the command line.
     pub fn bootstrap(&self) -> Result<SocketAddr> {
         match self.given {

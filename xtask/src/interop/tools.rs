@@ -390,7 +390,7 @@ pub(super) fn dump(context: &Context, data: &Path) -> Result<Dumped> {
     };
     // One line for each record at most; the tool wants segments and indexes in calls of their own.
     let mut dumped = Dumped::default();
-    let mut of = |kind: &str| -> Result<(usize, String)> {
+    let of = |kind: &str| -> Result<(usize, String)> {
         let chosen: Vec<String> = files
             .iter()
             .filter(|file| ending(file) == kind)
