@@ -1,7 +1,7 @@
 //! HTTP as the cases need it: a JSON answer, a status with its body, the events of a stream until one is what we wait
 //! for. Every call has a deadline.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -89,4 +89,26 @@ pub fn events(url: &str, mut enough: impl FnMut(&Value) -> bool) -> Result<()> {
         "{url}: {seen} events within {} s, and what we waited for was not among them",
         PATIENCE.as_secs()
     )
+}
+
+/// Status, content type and the first bytes of an answer that need not end.
+pub fn beginning(url: &str, len_bytes: u64) -> Result<(u16, String, Vec<u8>)> {
+    let answer = agent()
+        .get(url)
+        .call()
+        .with_context(|| format!("asking for {url}"))?;
+    let status = answer.status().as_u16();
+    let kind = answer
+        .headers()
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let mut bytes = Vec::new();
+    answer
+        .into_body()
+        .into_reader()
+        .take(len_bytes)
+        .read_to_end(&mut bytes)?;
+    Ok((status, kind, bytes))
 }

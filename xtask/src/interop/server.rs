@@ -46,6 +46,30 @@ impl Weir {
         Self::start(weir, "broker", folder, port, more)
     }
 
+    /// `weir serve --bootstrap`: the page alone, over somebody else's Kafka.
+    pub fn page(weir: &Path, folder: &Path, kafka: SocketAddr) -> Result<Self> {
+        let web = local(free_port()?);
+        let mut command = Command::new(weir);
+        command
+            .args([
+                "--bootstrap",
+                &kafka.to_string(),
+                "serve",
+                "--listen",
+                &web.to_string(),
+            ])
+            .current_dir(folder_made(folder)?);
+        let mut running = Running::start("weir-page", &mut command, folder)?;
+        let start_took = running.until_it_listens(web, START)?;
+        Ok(Self {
+            running,
+            kafka,
+            web,
+            data: folder.join("data"),
+            start_took,
+        })
+    }
+
     fn start(weir: &Path, what: &str, folder: &Path, port: u16, more: &[&str]) -> Result<Self> {
         let kafka = local(port);
         let web = local(free_port()?);

@@ -251,12 +251,7 @@ fn first_steps(context: &Context) -> Result<String> {
         )?;
         let url = server.url(&format!("/topics/{counts}/latest"));
         words.until("the count of `the` at 100", Duration::from_secs(40), || {
-            http::json(&url).is_ok_and(|latest| {
-                let value = &latest["values"]["the"]["value"];
-                value["count"].as_u64().or(value.as_u64()) == Some(100)
-                    || serde_json::from_str::<serde_json::Value>(value.as_str().unwrap_or(""))
-                        .is_ok_and(|inner| inner["count"].as_u64() == Some(100))
-            })
+            super::cluster::word_count(&url, "the") == Some(100)
         })?;
     }
     Ok(tail(&said))
