@@ -55,6 +55,8 @@ struct Rebuilt {
     next_offset: Offset,
     /// Batches before this are in the producer state already.
     applied_up_to: Offset,
+    /// The recovery point.
+    durable_up_to: Offset,
 }
 
 struct Recovery<'a> {
@@ -69,7 +71,7 @@ struct Scanned {
     segment: Segment,
     file: Arc<dyn File>,
     growth: Growth,
-    /// Whether all of the file was sound.
+    /// Whether all of the file was sound, and reaches to the next.
     whole: bool,
 }
 
@@ -116,6 +118,7 @@ impl Recovery<'_> {
             epochs: self.read_epochs()?,
             next_offset: first,
             applied_up_to: scan_from,
+            durable_up_to: recovery_point,
         };
         for first in rebuilt.producers.ongoing() {
             rebuilt.marks.txn_started(first);
@@ -509,6 +512,8 @@ impl Recovery<'_> {
         }
         rebuilt.next_offset = rebuilt.next_offset.max(expected);
         let whole = at.0 == segment.len();
+        // Only compaction leaves gaps, and only in what is durable: elsewhere a gap is a write that was lost with the power.
+        let gap = next_base.is_some_and(|next| next > rebuilt.durable_up_to && next != expected);
         if !whole {
             tracing::warn!(
                 path = %segment.path().display(), position = at.0, len = segment.len(),
@@ -522,7 +527,7 @@ impl Recovery<'_> {
             segment,
             file,
             growth,
-            whole,
+            whole: whole && !gap,
         })
     }
 
