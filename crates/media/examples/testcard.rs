@@ -24,15 +24,14 @@ fn main() -> Result<(), MediaError> {
         let unit = encoder.encode(picture, index as i64 * 40_000, false)?;
         drawing += drawn - start;
         encoding += drawn.elapsed();
-        let muxer = match &mut muxer {
-            Some(muxer) => muxer,
-            None => {
-                let first = Muxer::new(Codec::H264, &unit)?;
-                out.write_all(&first.init())?;
-                muxer.insert(first)
-            }
-        };
-        out.write_all(&muxer.fragment(&unit, 40_000))?;
+        if muxer.is_none() {
+            let first = Muxer::new(Codec::H264, &unit)?;
+            out.write_all(&first.init())?;
+            muxer = Some(first);
+        }
+        if let Some(muxer) = &mut muxer {
+            out.write_all(&muxer.fragment(&unit, 40_000))?;
+        }
     }
     eprintln!("{pictures} pictures: drawing {drawing:?}, encoding {encoding:?}");
     Ok(())

@@ -156,7 +156,7 @@ impl Sps {
             .rposition(|byte| *byte != 0)
             .map_or(0, |last| last + 1);
         for byte in self.constraints.iter().take(said) {
-            out.push_str(".");
+            out.push('.');
             out.push_str(&hex(*byte));
         }
         out

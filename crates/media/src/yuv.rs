@@ -152,13 +152,11 @@ impl Yuv420 {
     pub(crate) fn limit_range(&mut self) {
         let luma = table(|value| (value * 219 + 127) / 255 + 16);
         let chroma = table(|value| ((value - 128) * 224 + 127).div_euclid(255) + 128);
-        self.y
-            .iter_mut()
-            .for_each(|value| *value = luma[usize::from(*value)]);
-        for plane in [&mut self.u, &mut self.v] {
-            plane
-                .iter_mut()
-                .for_each(|value| *value = chroma[usize::from(*value)]);
+        for value in &mut self.y {
+            *value = luma[usize::from(*value)];
+        }
+        for value in self.u.iter_mut().chain(&mut self.v) {
+            *value = chroma[usize::from(*value)];
         }
     }
 }
