@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// What went wrong, as RFC 9457 `application/problem+json`; also inside the WebSockets' `error` texts.
+/// What went wrong, as RFC 9457 `application/problem+json`; also inside a WebSocket's `error` text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Problem {

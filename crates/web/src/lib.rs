@@ -1,3 +1,36 @@
-//! The page and the HTTP interface.
+//! The page and the HTTP interface: what a browser, a script or a player asks of weir.
+//!
+//! In: requests over HTTP and WebSocket. Out: the page (from `weir-ui`), live pictures (`hub`, `feed`), numbers in columns (`series`),
+//! records and newest values (`view`, `latest`), metadata and metrics. Everything is read from Kafka through `weir-client`; whether
+//! that is the embedded broker or a cluster cannot be told from here.
+//!
+//! - `server`: what routes share, and the router, made of the table in `routes` (one file and one line a route).
+//! - `guard`: who may ask. `query`: what was asked, checked. `problem`: every refusal.
+//! - `hub`: one reader a topic and form, fanned out to bounded queues; `feed`: the same from a position in the past.
+//! - `socket`, `events`: a WebSocket and Server-Sent Events, which end with the server and hold up nobody.
+//! - `api`: the JSON of it all as types, from which the page's `api.ts` is made.
+//!
+//! It keeps nothing on disk, decides nothing about topics, and reads no clock and no environment of its own.
 
 pub mod api;
+mod events;
+mod feed;
+mod guard;
+mod hub;
+mod latest;
+mod metrics;
+mod problem;
+pub mod produce;
+pub mod query;
+mod remux;
+mod resume;
+mod routes;
+mod series;
+mod server;
+mod socket;
+mod stills;
+pub mod view;
+mod watcher;
+
+pub use routes::table as route_table;
+pub use server::{WebConfig, serve};

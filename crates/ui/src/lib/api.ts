@@ -3,7 +3,7 @@
 // Do not edit.
 
 /**
- * What went wrong, as RFC 9457 `application/problem+json`; also inside the WebSockets' `error` texts.
+ * What went wrong, as RFC 9457 `application/problem+json`; also inside a WebSocket's `error` text.
  */
 export type Problem = { 
 /**

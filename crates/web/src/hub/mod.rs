@@ -1,0 +1,339 @@
+//! Live pictures: one reader a topic, fanned out to all viewers by reference count.
+//!
+//! A [`Hub`] is started with its first viewer and stops [`IDLE`] after the last has gone. Its task (`reading` for a topic as it is,
+//! `transcode` for an inter-coded topic as JPEGs) pushes pictures in; each [`Viewer`] takes them from a bounded queue of its own. A push never
+//! waits: a viewer that is too slow loses pictures by the rule in [`queue`], and nobody else notices. History is not read here
+//! but in [`crate::feed`], which joins a hub when it has caught up.
+
+pub mod gop;
+pub mod maker;
+pub mod picture;
+pub mod queue;
+mod reading;
+mod start;
+pub mod timeline;
+pub mod transcode;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use weir_client::Kafka;
+
+use self::gop::Gop;
+use self::picture::{Item, Picture};
+use self::queue::Queue;
+use crate::metrics::Metrics;
+
+pub use self::start::open_at_key_frame;
+
+/// How long a hub goes on without viewers: a reload, or a switch back, finds it warm.
+pub const IDLE: Duration = Duration::from_secs(30);
+
+/// Which pictures of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// As they are in the topic.
+    AsIs,
+    /// As JPEG or PNG files, decoded and encoded anew where they are something else.
+    Stills,
+}
+
+/// All hubs of the process.
+pub struct Hubs {
+    kafka: Kafka,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+    running: Mutex<HashMap<(String, Form), Arc<Hub>>>,
+}
+
+/// The fan-out of one topic.
+pub struct Hub {
+    topic: String,
+    metrics: Arc<Metrics>,
+    viewers: AtomicUsize,
+    state: Mutex<State>,
+    /// Told when the last viewer goes.
+    emptied: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    gop: Gop,
+    seats: Vec<Arc<Seat>>,
+    /// The newest of `Live`, `Waiting` and `Ended`: what a new viewer is to know.
+    standing: Option<Item>,
+}
+
+#[derive(Default)]
+struct Seat {
+    queue: Mutex<Queue>,
+    filled: Notify,
+}
+
+/// One viewer of a hub.
+pub struct Viewer {
+    hub: Arc<Hub>,
+    seat: Arc<Seat>,
+    ended: bool,
+}
+
+impl Hubs {
+    /// No hub runs yet.
+    pub fn new(kafka: Kafka, metrics: Arc<Metrics>, shutdown: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            kafka,
+            metrics,
+            shutdown,
+            running: Mutex::default(),
+        })
+    }
+
+    /// A viewer of `topic`'s pictures from the last key frame on; starts the hub if it is the first.
+    pub fn view(self: &Arc<Self>, topic: &str, form: Form) -> Viewer {
+        let mut running = held(&self.running);
+        let entry = running.entry((topic.to_owned(), form));
+        let hub = entry
+            .or_insert_with(|| {
+                let hub = Hub::new(topic, self.metrics.clone());
+                let (hubs, started) = (self.clone(), hub.clone());
+                tokio::spawn(async move { hubs.run(started, form).await });
+                hub
+            })
+            .clone();
+        hub.seat()
+    }
+
+    async fn run(self: Arc<Self>, hub: Arc<Hub>, form: Form) {
+        let work = async {
+            match form {
+                Form::AsIs => reading::run(&self.kafka, &hub).await,
+                Form::Stills => transcode::run(&self, &hub).await,
+            }
+        };
+        tokio::select! {
+            problem = work => {
+                // Out of the table first, so that whoever comes now gets a new hub.
+                held(&self.running).remove(&(hub.topic.clone(), form));
+                hub.note(Item::Ended(problem));
+            }
+            () = self.nobody_looks(&hub, form) => {}
+            () = self.shutdown.cancelled() => {
+                held(&self.running).remove(&(hub.topic.clone(), form));
+            }
+        }
+    }
+
+    /// Returns when there has been no viewer for [`IDLE`]; the hub is out of the table then.
+    async fn nobody_looks(&self, hub: &Arc<Hub>, form: Form) {
+        loop {
+            if hub.viewers.load(Ordering::Acquire) > 0 {
+                hub.emptied.notified().await;
+                continue;
+            }
+            tokio::time::sleep(IDLE).await;
+            let mut running = held(&self.running);
+            // Under the lock no viewer can come.
+            if hub.viewers.load(Ordering::Acquire) == 0 {
+                running.remove(&(hub.topic.clone(), form));
+                return;
+            }
+        }
+    }
+}
+
+impl Hub {
+    fn new(topic: &str, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            topic: topic.to_owned(),
+            metrics,
+            viewers: AtomicUsize::new(0),
+            state: Mutex::default(),
+            emptied: Notify::new(),
+        })
+    }
+
+    fn seat(self: &Arc<Self>) -> Viewer {
+        let mut state = held(&self.state);
+        let mut queue = Queue::beginning_with(state.gop.pictures());
+        if let Some(standing) = &state.standing {
+            queue.note(standing.clone());
+        }
+        let seat = Arc::new(Seat {
+            queue: Mutex::new(queue),
+            filled: Notify::new(),
+        });
+        state.seats.push(seat.clone());
+        self.viewers.fetch_add(1, Ordering::AcqRel);
+        self.metrics.viewers.add(1);
+        Viewer {
+            hub: self.clone(),
+            seat,
+            ended: false,
+        }
+    }
+
+    /// Hands a picture to every viewer; never waits.
+    fn push(&self, picture: &Arc<Picture>) {
+        let mut state = held(&self.state);
+        state.gop.push(picture);
+        for seat in &state.seats {
+            let lost = held(&seat.queue).push(picture);
+            seat.filled.notify_one();
+            self.metrics.pictures_skipped.add(lost);
+        }
+        self.metrics.pictures.add(1);
+    }
+
+    /// Tells every viewer, and those to come.
+    fn note(&self, note: Item) {
+        let mut state = held(&self.state);
+        for seat in &state.seats {
+            held(&seat.queue).note(note.clone());
+            seat.filled.notify_one();
+        }
+        state.standing = match note {
+            Item::Reconnected => None,
+            note => Some(note),
+        };
+    }
+
+    fn forget_gop(&self) {
+        held(&self.state).gop.clear();
+    }
+
+    fn has_key_frame(&self) -> bool {
+        !held(&self.state).gop.pictures().is_empty()
+    }
+}
+
+impl Viewer {
+    /// The next item. Cancel-safe. After `Ended` comes nothing more: it waits for ever.
+    pub async fn next(&mut self) -> Item {
+        loop {
+            if self.ended {
+                std::future::pending::<()>().await;
+            }
+            if let Some(item) = self.try_next() {
+                self.ended = matches!(item, Item::Ended(_));
+                return item;
+            }
+            self.seat.filled.notified().await;
+        }
+    }
+
+    /// The next item if it is there.
+    pub fn try_next(&mut self) -> Option<Item> {
+        held(&self.seat.queue).pop()
+    }
+
+    /// Drops everything up to and with this record, if it is waiting here, and gives its picture.
+    pub fn go_behind(&mut self, partition: i32, offset: i64) -> Option<Arc<Picture>> {
+        held(&self.seat.queue).go_behind(partition, offset)
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        let mut state = held(&self.hub.state);
+        state.seats.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
+        self.hub.metrics.viewers.sub(1);
+        if self.hub.viewers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.hub.emptied.notify_one();
+        }
+    }
+}
+
+/// A lock that outlives whoever panicked while holding it: what is in there is whole at every step.
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Pictures without a codec.
+
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use weir_media::Codec;
+
+    use super::picture::Picture;
+
+    /// A picture of `len_bytes` at 25 pictures a second.
+    pub fn picture(offset: i64, key: bool, len_bytes: usize) -> Arc<Picture> {
+        Arc::new(Picture {
+            partition: 0,
+            offset,
+            timestamp_ms: offset * 40,
+            codec: Codec::H264,
+            key,
+            preroll: false,
+            pts_us: offset * 40_000,
+            dts_us: offset * 40_000,
+            duration_us: 40_000,
+            shift_us: 0,
+            // Zeroed memory is not touched: large pictures cost the test nothing.
+            value: Bytes::from(vec![0; len_bytes]),
+            message: None,
+            init: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::picture;
+    use super::*;
+
+    fn hub() -> Arc<Hub> {
+        Hub::new("cam", Arc::default())
+    }
+
+    fn offsets(viewer: &mut Viewer) -> Vec<i64> {
+        std::iter::from_fn(|| viewer.try_next())
+            .filter_map(|item| match item {
+                Item::Picture(picture) => Some(picture.offset),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_new_viewer_begins_at_the_last_key_frame_at_once() {
+        let hub = hub();
+        for offset in 0..10 {
+            hub.push(&picture(offset, offset % 4 == 0, 5));
+        }
+        assert_eq!(offsets(&mut hub.seat()), [8, 9]);
+    }
+
+    #[test]
+    fn a_viewer_that_takes_nothing_slows_nobody_and_all_share_the_same_bytes() {
+        let hub = hub();
+        let (mut quick, slow) = (hub.seat(), hub.seat());
+        let mut got = Vec::new();
+        for offset in 0..5_000 {
+            hub.push(&picture(offset, offset % 100 == 0, 5));
+            got.extend(offsets(&mut quick));
+        }
+        assert_eq!(got, (0..5_000).collect::<Vec<_>>());
+        assert!(hub.metrics.pictures_skipped.get() > 4_000);
+        drop(slow);
+        assert_eq!(held(&hub.state).seats.len(), 1);
+    }
+
+    #[test]
+    fn what_stands_is_told_to_those_who_come_later() {
+        let hub = hub();
+        hub.note(Item::Waiting("Kafka is away".into()));
+        assert!(matches!(hub.seat().try_next(), Some(Item::Waiting(_))));
+        hub.note(Item::Reconnected);
+        assert!(hub.seat().try_next().is_none());
+        hub.note(Item::Live);
+        assert!(matches!(hub.seat().try_next(), Some(Item::Live)));
+    }
+}

@@ -1,0 +1,108 @@
+//! Where to begin reading an inter-coded topic, so that the first picture can be decoded: at the key frame in front.
+//!
+//! The `gop-index` header says how far that is, as long as one publisher writes the partition. It is never trusted: whoever
+//! reads on from here checks that a key frame came, and otherwise goes further back.
+
+use weir_client::{ClientError, Event, From, Kafka, Reader, ReaderOptions, Record};
+use weir_media::record;
+
+/// How far back to look for a key frame, one after the other, when `gop-index` does not say.
+pub const STEPS: [u64; 3] = [64, 512, 4_096];
+/// Records that come between a look at the newest and the next reader's start.
+const SLACK: u64 = 8;
+
+/// What the newest records say about where to begin.
+pub enum Newest {
+    /// There is none.
+    Nothing,
+    /// They can be shown as they are: read on with this reader, after these.
+    Here(Reader, Vec<Record>),
+    /// Begin so many records before the end.
+    Back(u64),
+}
+
+/// Looks at the newest record of each partition.
+pub async fn newest(kafka: &Kafka, topic: &str) -> Result<Newest, ClientError> {
+    let partitions = kafka.topic(topic).await?.partitions.len();
+    let mut reader = kafka
+        .reader(topic, From::Last(1), ReaderOptions::default())
+        .await?;
+    let (mut records, mut caught_up) = (Vec::new(), 0);
+    while caught_up < partitions {
+        match reader.next().await? {
+            Event::Record(record) => records.push(record),
+            Event::CaughtUp { .. } => caught_up += 1,
+            Event::Disconnected { why } => {
+                return Err(ClientError::Unreachable {
+                    bootstrap: kafka.bootstrap().to_owned(),
+                    cause: why,
+                });
+            }
+            _ => {}
+        }
+    }
+    if records.is_empty() {
+        return Ok(Newest::Nothing);
+    }
+    let back = records.iter().map(records_to_key).max().unwrap_or(0);
+    Ok(if back == 0 {
+        Newest::Here(reader, records)
+    } else {
+        Newest::Back(back + SLACK)
+    })
+}
+
+/// How many records in front of this one its key frame lies, as far as it says.
+fn records_to_key(record: &Record) -> u64 {
+    let Some(value) = &record.value else { return 0 };
+    match record::read(record.header_pairs(), value) {
+        Some(meta) if meta.key || !meta.codec.is_inter() => 0,
+        Some(meta) => meta
+            .gop_index
+            .map_or(STEPS[0], u64::from)
+            .clamp(1, STEPS[2]),
+        None => 0,
+    }
+}
+
+/// A reader of one partition that begins at the key frame at or in front of `offset`, for as far as that can be found.
+pub async fn open_at_key_frame(
+    kafka: &Kafka,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<Reader, ClientError> {
+    let options = ReaderOptions {
+        partitions: Some(vec![partition]),
+        ..ReaderOptions::default()
+    };
+    let marks = kafka.watermarks(topic).await?;
+    let Some(marks) = marks.into_iter().find(|m| m.partition == partition) else {
+        return Err(ClientError::NoSuchPartition {
+            topic: topic.to_owned(),
+            partition,
+        });
+    };
+    let mut begin = offset.clamp(marks.start, marks.end);
+    let looked_at = begin.min(marks.end - 1);
+    if looked_at >= marks.start {
+        let mut reader = kafka
+            .reader(topic, From::Offset(looked_at), options.clone())
+            .await?;
+        if let Some(record) = first_record(&mut reader).await? {
+            let back = i64::try_from(records_to_key(&record)).unwrap_or(0);
+            begin = begin.min(record.offset - back).max(marks.start);
+        }
+    }
+    kafka.reader(topic, From::Offset(begin), options).await
+}
+
+async fn first_record(reader: &mut Reader) -> Result<Option<Record>, ClientError> {
+    loop {
+        match reader.next().await? {
+            Event::Record(record) => return Ok(Some(record)),
+            Event::CaughtUp { .. } => return Ok(None),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `GET /topics/{topic}/live`: the player's WebSocket. Fragments with their offsets and times, live or from a position in the past.
+//!
+//! Per viewer and picture this is one look into a queue and one write of bytes shared with all other viewers; what is waiting is
+//! written together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{WebSocketUpgrade, close_code};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+use tokio::time::MissedTickBehavior;
+
+use super::{Route, check_from, pictures};
+use crate::api::LiveEvent;
+use crate::feed::{Fed, Feed};
+use crate::hub::picture::{Init, Item, Picture};
+use crate::problem::Problem;
+use crate::query::{Params, Topic};
+use crate::remux::Remux;
+use crate::resume::Committer;
+use crate::server::App;
+use crate::socket::{self, Gone, Inlet, Outlet};
+
+pub const ROUTE: Route = Route {
+    path: "/topics/{topic}/live",
+    gives: "WebSocket: fMP4 init segment and fragments with their offsets and times; `from=`, `group=`",
+    methods: || -> MethodRouter<Arc<App>> { get(live) },
+};
+
+/// Between two `clock` events.
+const CLOCK: Duration = Duration::from_secs(1);
+
+struct Asked {
+    feed: Feed,
+    committer: Committer,
+}
+
+async fn live(
+    State(app): State<Arc<App>>,
+    topic: Result<Topic, Problem>,
+    params: Result<Params, Problem>,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Response {
+    let asked = asked(&app, topic, params, upgrade.is_ok()).await;
+    let shutdown = app.shutdown.clone();
+    socket::answer(
+        upgrade.ok(),
+        asked,
+        shutdown,
+        |problem| LiveEvent::Error { problem },
+        move |asked, outlet, inlet| serve(app, asked, outlet, inlet),
+    )
+}
+
+async fn asked(
+    app: &App,
+    topic: Result<Topic, Problem>,
+    params: Result<Params, Problem>,
+    upgrade: bool,
+) -> Result<Asked, Problem> {
+    let (Topic(topic), params) = (topic?, params?);
+    let from = params.from()?;
+    let codec = pictures(app, &topic).await?;
+    if let Some(codec) = codec.filter(|codec| !codec.is_inter()) {
+        let detail = format!(
+            "topic {topic:?} holds {} pictures, no video to play",
+            codec.name()
+        );
+        return Err(
+            Problem::bad("topic", detail).remedy(format!("ask for /topics/{topic}/video.mjpeg"))
+        );
+    }
+    check_from(app, &topic, &from).await?;
+    if !upgrade {
+        return Err(socket::upgrade_required().remedy(format!(
+            "connect with ws://, or ask for /topics/{topic}/video.mp4"
+        )));
+    }
+    let committer = Committer::new(&app.kafka, &topic, &from);
+    Ok(Asked {
+        feed: Feed::open(&app.kafka, &app.hubs, &topic, from, true).await?,
+        committer,
+    })
+}
+
+/// What the viewer has been sent.
+struct Sent {
+    outlet: Outlet,
+    remux: Remux,
+    init: Option<Arc<Init>>,
+    committer: Committer,
+    end_offset: i64,
+    bytes: u64,
+    waiting: bool,
+}
+
+async fn serve(app: Arc<App>, asked: Asked, outlet: Outlet, mut inlet: Inlet) -> Option<Outlet> {
+    let mut feed = asked.feed;
+    let mut sent = Sent {
+        outlet,
+        remux: Remux::default(),
+        init: None,
+        committer: asked.committer,
+        end_offset: 0,
+        bytes: 0,
+        waiting: false,
+    };
+    let mut clock = tokio::time::interval(CLOCK);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let next = tokio::select! {
+            fed = feed.next() => Some(fed),
+            _ = clock.tick() => None,
+            () = inlet.hung_up() => return None,
+            () = app.shutdown.cancelled() => return Some(sent.outlet),
+        };
+        let written = match next {
+            Some(fed) => sent.burst(fed, &mut feed).await,
+            None => sent.clock(app.clock.now().0).await,
+        };
+        app.metrics.sent_bytes.add(std::mem::take(&mut sent.bytes));
+        match written {
+            Ok(None) => {}
+            Ok(Some(problem)) => {
+                let told = sent.outlet.event(&LiveEvent::Error { problem }).await;
+                if told.is_ok() {
+                    sent.outlet.close(close_code::ERROR, "it ends here").await;
+                }
+                return None;
+            }
+            Err(Gone) => return app.shutdown.is_cancelled().then_some(sent.outlet),
+        }
+    }
+}
+
+impl Sent {
+    /// Writes an item and what else is waiting; `Some` is the end.
+    async fn burst(&mut self, first: Fed, feed: &mut Feed) -> Result<Option<Problem>, Gone> {
+        let mut next = Some(first);
+        let mut shown: Vec<Arc<Picture>> = Vec::new();
+        while let Some(fed) = next {
+            match fed.item {
+                Item::Picture(picture) => {
+                    self.picture(&picture, fed.shift_us).await?;
+                    shown.push(picture);
+                }
+                Item::Live => self.outlet.event(&LiveEvent::Live).await?,
+                Item::Skipped(pictures) => {
+                    self.outlet.event(&LiveEvent::Skipped { pictures }).await?;
+                }
+                Item::Waiting(why) => {
+                    self.waiting = true;
+                    let why = why.to_string();
+                    self.outlet.event(&LiveEvent::Waiting { why }).await?;
+                }
+                Item::Reconnected => self.reconnected().await?,
+                Item::Ended(problem) => return Ok(Some(problem)),
+            }
+            next = feed.try_next();
+        }
+        self.outlet.flush().await?;
+        for picture in shown {
+            self.committer.sent_picture(&picture);
+        }
+        Ok(None)
+    }
+
+    async fn picture(&mut self, picture: &Picture, shift_us: i64) -> Result<(), Gone> {
+        let Some(message) = self.remux.message(picture, shift_us) else {
+            return Ok(()); // a JPEG between fragments has no place in them
+        };
+        if self.waiting {
+            self.reconnected().await?;
+        }
+        if let Some(init) = &picture.init {
+            let known = self
+                .init
+                .as_ref()
+                .is_some_and(|known| Arc::ptr_eq(known, init) || known.message == init.message);
+            if !known {
+                self.outlet.event(&init.event).await?;
+                self.outlet.binary(init.message.clone()).await?;
+            }
+            self.init = Some(init.clone());
+        }
+        self.end_offset = picture.offset + 1;
+        self.bytes += message.len() as u64;
+        self.outlet.binary(message).await
+    }
+
+    async fn reconnected(&mut self) -> Result<(), Gone> {
+        self.waiting = false;
+        self.outlet.event(&LiveEvent::Reconnected).await
+    }
+
+    async fn clock(&mut self, server_time_ms: i64) -> Result<Option<Problem>, Gone> {
+        let clock = LiveEvent::Clock {
+            server_time_ms,
+            end_offset: self.end_offset,
+        };
+        self.outlet.event(&clock).await?;
+        self.outlet.flush().await?;
+        Ok(None)
+    }
+}

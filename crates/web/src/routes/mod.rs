@@ -1,0 +1,112 @@
+//! The routes, one file each; the table below makes the router, the metrics and the list in the documentation.
+//!
+//! To add one: a file with a `ROUTE` and its handler, and a line in [`TABLE`].
+
+mod health;
+mod ingest;
+mod latest;
+mod live;
+mod metrics;
+mod mjpeg;
+mod mp4;
+mod overview;
+pub mod page;
+mod partitions;
+mod ready;
+mod records;
+mod series;
+mod snapshot;
+mod topic;
+mod topics;
+mod video;
+
+use std::sync::Arc;
+
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::MethodRouter;
+use weir_client::From;
+use weir_media::Codec;
+use weir_media::record::Kind;
+
+use crate::problem::{Problem, excerpt};
+use crate::server::App;
+
+/// One route.
+pub struct Route {
+    /// Its path, as the router takes it.
+    pub path: &'static str,
+    /// What it gives, for people.
+    pub gives: &'static str,
+    /// Its handlers.
+    pub methods: fn() -> MethodRouter<Arc<App>>,
+}
+
+/// Every route but the page's own.
+pub const TABLE: &[Route] = &[
+    overview::ROUTE,
+    live::ROUTE,
+    mjpeg::ROUTE,
+    mp4::ROUTE,
+    snapshot::ROUTE,
+    series::ROUTE,
+    records::ROUTE,
+    latest::ROUTE,
+    topics::ROUTE,
+    topic::ROUTE,
+    partitions::ROUTE,
+    ingest::ROUTE,
+    video::ROUTE,
+    metrics::ROUTE,
+    health::ROUTE,
+    ready::ROUTE,
+];
+
+/// Path and purpose of every route, for documentation.
+pub fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLE.iter().map(|route| (route.path, route.gives))
+}
+
+/// 405 for a path that is there under another method.
+pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{} does not take {method}", excerpt(uri.path())),
+    )
+}
+
+/// The codec of a topic that holds pictures, or may yet; refuses one that holds something else.
+async fn pictures(app: &App, topic: &str) -> Result<Option<Codec>, Problem> {
+    let sample = app.watcher.sample(topic).await?;
+    let (what, instead) = match sample.kind {
+        None => return Ok(None),
+        Some(Kind::Video(codec)) => return Ok(Some(codec)),
+        Some(Kind::Numbers) => ("numbers", "series"),
+        Some(Kind::Text) => ("text", "records"),
+        Some(Kind::Binary) => ("binary records", "records"),
+    };
+    Err(Problem::bad(
+        "topic",
+        format!("topic {topic:?} holds {what}, no pictures"),
+    )
+    .remedy(format!("ask for /topics/{topic}/{instead}")))
+}
+
+/// Refuses a position that the topic does not have.
+async fn check_from(app: &App, topic: &str, from: &From) -> Result<(), Problem> {
+    let From::Offset(offset) = from else {
+        return Ok(());
+    };
+    let marks = app.kafka.watermarks(topic).await?;
+    if marks.iter().any(|m| (m.start..=m.end).contains(offset)) {
+        return Ok(());
+    }
+    let start = marks.iter().map(|m| m.start).min().unwrap_or(0);
+    let end = marks.iter().map(|m| m.end).max().unwrap_or(0);
+    Err(Problem::bad(
+        "from",
+        format!(
+            "topic {topic:?} has no offset {offset}: it holds {start} to {end} (the next record's)"
+        ),
+    )
+    .remedy("give an offset in that range, or start, live or a time"))
+}

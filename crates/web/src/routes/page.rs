@@ -1,0 +1,140 @@
+//! The page: its files by their names, and `index.html` for each of its addresses (`/`, `/t/…`, `/library`, …).
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use weir_ui::Asset;
+
+use crate::problem::{Problem, excerpt};
+
+/// First parts of the page's own addresses.
+const PAGES: &[&str] = &[
+    "",
+    "t",
+    "library",
+    "plots",
+    "groups",
+    "processors",
+    "archive",
+    "cluster",
+    "index.html",
+];
+
+/// Whatever is in no route.
+pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    if !matches!(method, Method::GET | Method::HEAD) {
+        return super::wrong_method(method, uri).await.into_response();
+    }
+    let first = path.split('/').next().unwrap_or_default();
+    let found = weir_ui::asset(path).or_else(|| {
+        PAGES
+            .contains(&first)
+            .then(|| weir_ui::asset("index.html"))
+            .flatten()
+    });
+    match found {
+        Some(asset) => answer(asset, &headers),
+        None => Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("there is nothing at {}", excerpt(uri.path())),
+        )
+        .remedy("the page is at /, the topics are at /topics")
+        .into_response(),
+    }
+}
+
+fn answer(asset: Asset, headers: &HeaderMap) -> Response {
+    let names = |header: header::HeaderName, what: &str| {
+        headers
+            .get_all(header)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| {
+                value
+                    .split(',')
+                    .any(|part| part.trim().trim_start_matches("W/") == what)
+            })
+    };
+    let cache = if asset.immutable {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let mut response = if names(header::IF_NONE_MATCH, asset.etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if let Some(gzip) = asset.gzip.filter(|_| takes_gzip(headers)) {
+        let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        ([encoding], gzip).into_response()
+    } else {
+        asset.bytes.into_owned().into_response()
+    };
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.mime));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    out.insert(header::ETAG, HeaderValue::from_static(asset.etag));
+    out.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    response
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            value.split(',').any(|part| {
+                let (name, quality) = part.split_once(';').unwrap_or((part, ""));
+                let refused = matches!(quality.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
+                name.trim().eq_ignore_ascii_case("gzip") && !refused
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn status(path: &str) -> StatusCode {
+        let uri = path.parse().unwrap();
+        page(Method::GET, uri, HeaderMap::new()).await.status()
+    }
+
+    #[tokio::test]
+    async fn the_pages_addresses_are_the_page_and_others_are_nothing() {
+        for path in ["/", "/t/cam", "/t/cam?tab=records", "/library", "/plots/3"] {
+            assert_eq!(status(path).await, StatusCode::OK, "{path}");
+        }
+        for path in [
+            "/no.js",
+            "/assets/no.js",
+            "/tt",
+            "/../Cargo.toml",
+            "/.git/config",
+        ] {
+            assert_eq!(status(path).await, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_browser_that_has_it_is_not_sent_it_again() {
+        let first = page(Method::GET, "/".parse().unwrap(), HeaderMap::new()).await;
+        let mut headers = HeaderMap::new();
+        let etag = first.headers()[header::ETAG].clone();
+        headers.insert(header::IF_NONE_MATCH, etag);
+        let again = page(Method::GET, "/".parse().unwrap(), headers).await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[test]
+    fn gzip_is_sent_to_who_takes_it() {
+        for (accept, takes) in [
+            ("gzip, br", true),
+            ("br;q=1.0, gzip;q=0.8", true),
+            ("gzip;q=0", false),
+            ("br", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accept));
+            assert_eq!(takes_gzip(&headers), takes, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The server: what every route shares, the router made of the table of routes, and the end of it all.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use weir_base::time::Clock;
+use weir_client::{ClientError, Kafka, Producer, ProducerOptions};
+
+use crate::guard::{Guard, guard};
+use crate::hub::Hubs;
+use crate::latest::Tables;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::routes;
+use crate::watcher::Watcher;
+
+/// What the caller decides.
+#[derive(Debug, Clone, Default)]
+pub struct WebConfig {
+    /// Host names besides the loopback ones and the listen address under which the server may be asked.
+    pub allowed_hosts: Vec<String>,
+    /// The topic of `/video` without `topic=`.
+    pub default_video_topic: Option<String>,
+}
+
+/// What every route shares.
+pub struct App {
+    pub(crate) kafka: Kafka,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: WebConfig,
+    pub(crate) guard: Guard,
+    pub(crate) hubs: Arc<Hubs>,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) watcher: Arc<Watcher>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) shutdown: CancellationToken,
+    producer: OnceCell<Producer>,
+}
+
+impl App {
+    /// The producer of what is posted here, made at the first post.
+    pub(crate) async fn producer(&self) -> Result<&Producer, ClientError> {
+        self.producer
+            .get_or_try_init(|| async {
+                self.kafka.producer(ProducerOptions {
+                    // Whoever posts waits for the answer: let the failure come while it still does.
+                    delivery_timeout_ms: 20_000,
+                    ..ProducerOptions::default()
+                })
+            })
+            .await
+    }
+}
+
+/// What connections may still take to end after a shutdown was asked for.
+const GRACE: Duration = Duration::from_millis(800);
+
+/// What the kernel may hold of a viewer's bytes before the socket counts as full: enough to keep a fast viewer's pipe
+/// filled, little enough that a slow viewer is noticed within a few pictures.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 128 << 10;
+
+/// Serves until `shutdown`, then ends every connection in less than a second.
+pub async fn serve(
+    listener: TcpListener,
+    kafka: Kafka,
+    clock: Arc<dyn Clock>,
+    config: WebConfig,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let metrics = Arc::new(Metrics::default());
+    let app = Arc::new(App {
+        guard: Guard::new(listener.local_addr()?, &config.allowed_hosts),
+        hubs: Hubs::new(kafka.clone(), metrics.clone(), shutdown.clone()),
+        tables: Tables::new(kafka.clone(), shutdown.clone()),
+        watcher: Watcher::start(
+            kafka.clone(),
+            clock.clone(),
+            metrics.clone(),
+            shutdown.clone(),
+        ),
+        kafka,
+        clock,
+        config,
+        metrics,
+        shutdown: shutdown.clone(),
+        producer: OnceCell::new(),
+    });
+    let listener = listener.tap_io(|socket| {
+        if let Err(error) = tune(socket) {
+            tracing::debug!(%error, "a socket's options could not be set");
+        }
+    });
+    let served = axum::serve(listener, router(app))
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    tokio::select! {
+        result = async { served.await } => result,
+        () = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        } => Ok(()),
+    }
+}
+
+/// Pictures go out at once, and what a slow viewer does not take stays where it can be skipped.
+fn tune(socket: &tokio::net::TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    Ok(())
+}
+
+/// The table of routes as a router; what is in no route is the page, or a 404.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for (index, route) in routes::TABLE.iter().enumerate() {
+        let counted = (route.methods)()
+            .fallback(routes::wrong_method)
+            .layer(from_fn_with_state((app.clone(), index), count));
+        router = router.route(route.path, counted);
+    }
+    let other = (app.clone(), routes::TABLE.len());
+    router
+        .fallback(routes::page::page)
+        .method_not_allowed_fallback(routes::wrong_method)
+        .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn_with_state(other, unmatched))
+        .with_state(app)
+}
+
+async fn count(
+    State((app, index)): State<(Arc<App>, usize)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Some(figure) = app.metrics.requests.get(index) {
+        figure.add(1);
+    }
+    next.run(request).await
+}
+
+async fn unmatched(
+    State((app, index)): State<(Arc<App>, usize)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .is_none()
+        && let Some(figure) = app.metrics.requests.get(index)
+    {
+        figure.add(1);
+    }
+    let response = next.run(request).await;
+    // The library's own refusals (a body that is too long, a path it cannot read) become problems like all others.
+    let status = response.status();
+    let plain = response
+        .headers()
+        .get(axum::http::header::CONTENT_TYPE)
+        .is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if plain && (status.is_client_error() || status.is_server_error()) {
+        let (parts, _) = response.into_parts();
+        let detail = status
+            .canonical_reason()
+            .unwrap_or("the request cannot be answered");
+        return (parts.headers, Problem::new(status, detail)).into_response();
+    }
+    response
+}

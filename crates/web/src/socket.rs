@@ -1,0 +1,152 @@
+//! A WebSocket as the routes use it: events out, and an end when the viewer hangs up, takes nothing for too long, or the server stops.
+//!
+//! What the viewer sends is read, so that closing and pings work, and passed over.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::problem::Problem;
+
+/// A viewer whose socket took nothing for so long is gone.
+const STALLED: Duration = Duration::from_secs(20);
+/// Viewers have nothing to say.
+const MAX_INCOMING_BYTES: usize = 64 << 10;
+/// Pictures are written as they come; more than this only delays the first byte.
+const WRITE_BUFFER_BYTES: usize = 64 << 10;
+
+/// The viewer is gone, or is to go.
+#[derive(Debug)]
+pub struct Gone;
+
+/// The sending side.
+pub struct Outlet {
+    sink: SplitSink<WebSocket, Message>,
+    shutdown: CancellationToken,
+}
+
+/// The receiving side.
+pub struct Inlet {
+    stream: SplitStream<WebSocket>,
+}
+
+impl Outlet {
+    /// Puts an event into the socket's buffer.
+    pub async fn event(&mut self, event: &impl Serialize) -> Result<(), Gone> {
+        let text = serde_json::to_string(event).map_err(|_| Gone)?;
+        self.feed(Message::Text(text.into())).await
+    }
+
+    /// Puts bytes into the socket's buffer.
+    pub async fn binary(&mut self, bytes: Bytes) -> Result<(), Gone> {
+        self.feed(Message::Binary(bytes)).await
+    }
+
+    /// Sends what is in the buffer.
+    pub async fn flush(&mut self) -> Result<(), Gone> {
+        tokio::select! {
+            sent = tokio::time::timeout(STALLED, self.sink.flush()) => match sent {
+                Ok(Ok(())) => Ok(()),
+                _ => Err(Gone),
+            },
+            () = self.shutdown.cancelled() => Err(Gone),
+        }
+    }
+
+    async fn feed(&mut self, message: Message) -> Result<(), Gone> {
+        tokio::select! {
+            sent = tokio::time::timeout(STALLED, self.sink.feed(message)) => match sent {
+                Ok(Ok(())) => Ok(()),
+                _ => Err(Gone),
+            },
+            () = self.shutdown.cancelled() => Err(Gone),
+        }
+    }
+
+    /// Says good-bye; waits for nothing.
+    pub async fn close(mut self, code: u16, reason: &'static str) {
+        let frame = CloseFrame {
+            code,
+            reason: reason.into(),
+        };
+        let closing = self.sink.send(Message::Close(Some(frame)));
+        let _ = tokio::time::timeout(Duration::from_millis(200), closing).await;
+    }
+}
+
+impl Inlet {
+    /// Returns when the viewer hangs up. Cancel-safe.
+    pub async fn hung_up(&mut self) {
+        while let Some(Ok(message)) = self.stream.next().await {
+            if matches!(message, Message::Close(_)) {
+                return;
+            }
+        }
+    }
+}
+
+/// The answer to a request for a WebSocket: the upgrade and then `serve`, or what is wrong.
+///
+/// A browser shows a page nothing of a refused upgrade, so where the request was one, the problem goes as the socket's
+/// only event, made by `as_event`; where it was none, the problem is the HTTP answer.
+pub fn answer<Asked, Served, Event>(
+    upgrade: Option<WebSocketUpgrade>,
+    asked: Result<Asked, Problem>,
+    shutdown: CancellationToken,
+    as_event: fn(Problem) -> Event,
+    serve: impl FnOnce(Asked, Outlet, Inlet) -> Served + Send + 'static,
+) -> Response
+where
+    Asked: Send + 'static,
+    Served: Future<Output = Option<Outlet>> + Send,
+    Event: Serialize + Send + Sync + 'static,
+{
+    let Some(upgrade) = upgrade else {
+        let problem = asked.err().unwrap_or_else(upgrade_required);
+        let mut response = problem.into_response();
+        if response.status() == StatusCode::UPGRADE_REQUIRED {
+            let headers = response.headers_mut();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        return response;
+    };
+    upgrade
+        .max_message_size(MAX_INCOMING_BYTES)
+        .max_frame_size(MAX_INCOMING_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .on_upgrade(move |socket| async move {
+            let (sink, stream) = socket.split();
+            let mut outlet = Outlet { sink, shutdown };
+            let inlet = Inlet { stream };
+            match asked {
+                Ok(asked) => {
+                    if let Some(outlet) = serve(asked, outlet, inlet).await {
+                        outlet.close(close_code::AWAY, "the server stops").await;
+                    }
+                }
+                Err(problem) => {
+                    let told = outlet.event(&as_event(problem)).await;
+                    if told.is_ok() {
+                        outlet.close(close_code::POLICY, "refused").await;
+                    }
+                }
+            }
+        })
+}
+
+/// What a request that is no WebSocket's gets when nothing else is wrong with it.
+pub fn upgrade_required() -> Problem {
+    Problem::new(
+        StatusCode::UPGRADE_REQUIRED,
+        "this address speaks WebSocket",
+    )
+    .field("Upgrade")
+    .remedy("connect with ws://")
+}

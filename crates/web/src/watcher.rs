@@ -1,0 +1,441 @@
+//! What topics there are, what they hold and how fast they grow: the source of the overview.
+//!
+//! Looks once a second while somebody does, and every [`IDLE_EVERY`] otherwise, so that rates have a past when somebody comes. A look is one
+//! request for the topics and one for each topic's ends. What a topic holds is judged by its newest records, read again only now and then.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use weir_base::time::Clock;
+use weir_client::{ClientError, Event, From, Kafka, ReaderOptions, TopicInfo};
+use weir_media::Codec;
+use weir_media::record::{self, Kind};
+
+use crate::api::{KafkaState, Overview, TopicKind, TopicOverview};
+use crate::hub::held;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+
+/// Between two looks while somebody watches.
+const EVERY: Duration = Duration::from_secs(1);
+/// Between two looks while nobody does.
+const IDLE_EVERY: Duration = Duration::from_secs(5);
+/// How long one request for the overview counts as watching.
+const WATCHED_FOR: Duration = Duration::from_secs(10);
+/// A growing topic's newest records are read again after this long.
+const SAMPLE_EVERY: Duration = Duration::from_secs(30);
+/// Topics whose records are read in one look, and how many at a time.
+const SAMPLES_A_LOOK: usize = 16;
+const AT_A_TIME: usize = 4;
+/// How long one topic's records may take.
+const SAMPLE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How many of the newest records of a partition are judged.
+const SAMPLE: u64 = 3;
+/// Seconds of rates that are kept.
+const RATES: usize = 60;
+
+/// Looks at the topics.
+pub struct Watcher {
+    kafka: Kafka,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    seen: Mutex<BTreeMap<String, Seen>>,
+    overview: watch::Sender<Option<Arc<Overview>>>,
+    last_asked: Mutex<Option<Duration>>,
+    asked: Notify,
+}
+
+/// What is known of one topic.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    internal: bool,
+    partitions: u32,
+    growth: Growth,
+    sample: Option<Sample>,
+    sampled_at: Option<Duration>,
+}
+
+/// How a topic grows.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Growth {
+    start: i64,
+    end: i64,
+    at: Option<Duration>,
+    rates: VecDeque<f64>,
+    newest_ms: Option<i64>,
+}
+
+/// What a topic holds, by its newest records.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// What the newest record is; `None` of an empty topic.
+    pub kind: Option<Kind>,
+    /// The newest timestamp.
+    pub newest_ms: Option<i64>,
+    /// The mean length of those looked at.
+    pub mean_len_bytes: f64,
+    /// Whether the topic keeps the newest record of each key.
+    pub compacted: Option<bool>,
+}
+
+impl Sample {
+    /// The codec of a video topic.
+    pub fn codec(&self) -> Option<Codec> {
+        match self.kind {
+            Some(Kind::Video(codec)) => Some(codec),
+            _ => None,
+        }
+    }
+
+    /// The kind as the page names it.
+    pub fn topic_kind(&self) -> TopicKind {
+        match self.kind {
+            None => TopicKind::Empty,
+            Some(Kind::Video(_)) => TopicKind::Video,
+            Some(Kind::Numbers) => TopicKind::Numbers,
+            Some(Kind::Text) => TopicKind::Text,
+            Some(Kind::Binary) => TopicKind::Binary,
+        }
+    }
+}
+
+impl Growth {
+    /// Takes what one look found.
+    fn look(&mut self, start: i64, end: i64, at: Duration, now_ms: i64) {
+        if let Some(before) = self.at {
+            let passed_s = at.saturating_sub(before).as_secs_f64();
+            if passed_s > 0.0 {
+                // A topic deleted and made anew has a smaller end.
+                let rate = (end - self.end).max(0) as f64 / passed_s;
+                let seconds = (passed_s.round() as usize).clamp(1, RATES);
+                self.rates.extend(std::iter::repeat_n(rate, seconds));
+                let surplus = self.rates.len().saturating_sub(RATES);
+                self.rates.drain(..surplus);
+            }
+            if end > self.end {
+                self.newest_ms = Some(now_ms);
+            }
+        }
+        self.start = start;
+        self.end = end;
+        self.at = Some(at);
+    }
+}
+
+impl Watcher {
+    /// Starts looking.
+    pub fn start(
+        kafka: Kafka,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
+        let watcher = Arc::new(Self {
+            kafka,
+            clock,
+            metrics,
+            seen: Mutex::default(),
+            overview: watch::Sender::new(None),
+            last_asked: Mutex::default(),
+            asked: Notify::new(),
+        });
+        let looking = watcher.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = looking.run() => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+        watcher
+    }
+
+    /// The newest overview, once there is one.
+    pub async fn overview(&self) -> Arc<Overview> {
+        self.ask();
+        let mut receiver = self.overview.subscribe();
+        loop {
+            if let Some(overview) = receiver.borrow_and_update().clone() {
+                return overview;
+            }
+            if receiver.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Overviews as they are made; while the receiver lives, one a second.
+    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Overview>>> {
+        self.ask();
+        self.overview.subscribe()
+    }
+
+    /// Whether Kafka answered at the last look.
+    pub fn kafka_answers(&self) -> Option<KafkaState> {
+        self.overview
+            .borrow()
+            .as_ref()
+            .map(|overview| overview.kafka.clone())
+    }
+
+    /// What `topic` holds; 404 if there is none.
+    pub async fn sample(&self, topic: &str) -> Result<Sample, Problem> {
+        let known = held(&self.seen).get(topic).and_then(|seen| seen.sample);
+        if let Some(sample) = known.filter(|sample| sample.kind.is_some()) {
+            return Ok(sample);
+        }
+        let info = self.kafka.topic(topic).await?;
+        let sample = tokio::time::timeout(SAMPLE_TIMEOUT, sample(&self.kafka, &info))
+            .await
+            .map_err(|_| {
+                Problem::new(
+                    axum::http::StatusCode::GATEWAY_TIMEOUT,
+                    format!("Kafka gave none of the records of topic {topic:?} in time"),
+                )
+            })??;
+        let mut seen = held(&self.seen);
+        let entry = seen.entry(topic.to_owned()).or_default();
+        entry.sample = Some(sample);
+        entry.sampled_at = Some(self.clock.monotonic());
+        Ok(sample)
+    }
+
+    fn ask(&self) {
+        *held(&self.last_asked) = Some(self.clock.monotonic());
+        self.asked.notify_one();
+    }
+
+    fn watched(&self) -> bool {
+        let asked = *held(&self.last_asked);
+        self.overview.receiver_count() > 0
+            || asked.is_some_and(|at| self.clock.monotonic().saturating_sub(at) < WATCHED_FOR)
+    }
+
+    async fn run(&self) {
+        let mut gone: Option<i64> = None;
+        loop {
+            let now_ms = self.clock.now().0;
+            let kafka = match self.look().await {
+                Ok(()) => {
+                    gone = None;
+                    KafkaState::Connected
+                }
+                Err(error) => KafkaState::Disconnected {
+                    since_ms: *gone.get_or_insert(now_ms),
+                    why: error.to_string(),
+                },
+            };
+            self.publish(kafka);
+            if self.watched() {
+                tokio::time::sleep(EVERY).await;
+            } else {
+                let _ = tokio::time::timeout(IDLE_EVERY, self.asked.notified()).await;
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<(), ClientError> {
+        let topics = self.kafka.topics().await?;
+        let names: HashSet<_> = topics.iter().map(|topic| topic.name.clone()).collect();
+        let ends: Vec<_> = stream::iter(topics)
+            .map(|topic| async move {
+                let marks = self.kafka.watermarks(&topic.name).await;
+                (topic, marks)
+            })
+            .buffer_unordered(AT_A_TIME)
+            .collect()
+            .await;
+        let (at, now_ms) = (self.clock.monotonic(), self.clock.now().0);
+        let mut to_sample = Vec::new();
+        {
+            let mut seen = held(&self.seen);
+            seen.retain(|name, _| names.contains(name));
+            for (topic, marks) in ends {
+                let Ok(marks) = marks else { continue };
+                let entry = seen.entry(topic.name.clone()).or_default();
+                entry.internal = topic.internal;
+                entry.partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
+                let start = marks.iter().map(|m| m.start).sum();
+                let end = marks.iter().map(|m| m.end).sum();
+                let grew = end != entry.growth.end;
+                entry.growth.look(start, end, at, now_ms);
+                let due = entry
+                    .sampled_at
+                    .is_none_or(|before| at.saturating_sub(before) > SAMPLE_EVERY);
+                let empty = entry.sample.is_none_or(|sample| sample.kind.is_none());
+                let wanted = entry.sampled_at.is_none() || (grew && (due || empty));
+                if wanted && !topic.internal && to_sample.len() < SAMPLES_A_LOOK {
+                    entry.sampled_at = Some(at);
+                    to_sample.push(topic);
+                }
+            }
+        }
+        let samples: Vec<_> = stream::iter(to_sample)
+            .map(|topic| async move {
+                let found = tokio::time::timeout(SAMPLE_TIMEOUT, sample(&self.kafka, &topic)).await;
+                (topic.name, found)
+            })
+            .buffer_unordered(AT_A_TIME)
+            .collect()
+            .await;
+        let mut seen = held(&self.seen);
+        for (topic, found) in samples {
+            if let (Some(entry), Ok(Ok(sample))) = (seen.get_mut(&topic), found) {
+                entry.growth.newest_ms = entry.growth.newest_ms.max(sample.newest_ms);
+                entry.sample = Some(sample);
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&self, kafka: KafkaState) {
+        let connected = kafka == KafkaState::Connected;
+        let topics: Vec<_> = held(&self.seen)
+            .iter()
+            .map(|(name, seen)| overview_of(name, seen, connected))
+            .collect();
+        self.metrics.kafka_connected.set(u64::from(connected));
+        self.metrics.topics.set(topics.len() as u64);
+        self.overview.send_replace(Some(Arc::new(Overview {
+            server_time_ms: self.clock.now().0,
+            bootstrap: self.kafka.bootstrap().to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            kafka,
+            topics,
+        })));
+    }
+}
+
+fn overview_of(name: &str, seen: &Seen, connected: bool) -> TopicOverview {
+    let growth = &seen.growth;
+    let records = (growth.end - growth.start).max(0);
+    let newest = growth.rates.back().copied();
+    let records_per_s = newest.filter(|_| connected).unwrap_or(0.0);
+    let mean_len_bytes = seen.sample.map_or(0.0, |sample| sample.mean_len_bytes);
+    TopicOverview {
+        name: name.to_owned(),
+        internal: seen.internal,
+        kind: match seen.sample {
+            Some(sample) => sample.topic_kind(),
+            // Kafka's own records are not read.
+            None if seen.internal && records > 0 => TopicKind::Binary,
+            None => TopicKind::Empty,
+        },
+        content_type: seen
+            .sample
+            .and_then(|sample| sample.codec())
+            .map(|codec| codec.content_type().to_owned()),
+        partitions: seen.partitions,
+        start_offset_sum: growth.start,
+        records,
+        records_per_s,
+        bytes_per_s: records_per_s * mean_len_bytes,
+        size_bytes_estimate: seen.sample.map(|_| records as f64 * mean_len_bytes),
+        newest_ms: growth.newest_ms,
+        compacted: seen.sample.and_then(|sample| sample.compacted),
+        rates: growth.rates.iter().copied().collect(),
+    }
+}
+
+/// Reads a topic's newest records.
+async fn sample(kafka: &Kafka, topic: &TopicInfo) -> Result<Sample, ClientError> {
+    let mut reader = kafka
+        .reader(&topic.name, From::Last(SAMPLE), ReaderOptions::default())
+        .await?;
+    let mut caught_up = 0;
+    let mut records = Vec::new();
+    while caught_up < topic.partitions.len() {
+        match reader.next().await? {
+            Event::Record(record) => records.push(record),
+            Event::CaughtUp { .. } => caught_up += 1,
+            Event::Disconnected { why } => {
+                return Err(ClientError::Unreachable {
+                    bootstrap: kafka.bootstrap().to_owned(),
+                    cause: why,
+                });
+            }
+            _ => {}
+        }
+    }
+    let settings = kafka.topic_config(&topic.name).await.ok();
+    let compacted = settings.and_then(|settings| {
+        let policy = settings.into_iter().find(|s| s.name == "cleanup.policy")?;
+        Some(policy.value?.contains("compact"))
+    });
+    let with_value: Vec<_> = records.iter().filter(|r| r.value.is_some()).collect();
+    let newest = with_value.iter().max_by_key(|r| (r.timestamp, r.offset));
+    let len_bytes: usize = records.iter().map(weir_client::Record::len_bytes).sum();
+    Ok(Sample {
+        kind: newest.map(|record| {
+            record::classify(
+                record.header_pairs(),
+                record.value.as_deref().unwrap_or_default(),
+            )
+        }),
+        newest_ms: records
+            .iter()
+            .filter_map(|r| r.timestamp)
+            .max()
+            .map(|t| t.0),
+        mean_len_bytes: len_bytes as f64 / records.len().max(1) as f64,
+        compacted,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(s: f64) -> Duration {
+        Duration::from_secs_f64(s)
+    }
+
+    #[test]
+    fn a_rate_is_growth_over_time_and_the_last_minute_is_kept() {
+        let mut growth = Growth::default();
+        growth.look(0, 100, at(0.0), 1_000);
+        assert!(growth.rates.is_empty());
+        growth.look(0, 130, at(1.0), 2_000);
+        growth.look(10, 140, at(2.0), 3_000);
+        assert_eq!(growth.rates, [30.0, 10.0]);
+        assert_eq!(growth.newest_ms, Some(3_000));
+        for second in 3..200 {
+            growth.look(10, 140, at(f64::from(second)), 9_000);
+        }
+        assert_eq!(growth.rates.len(), RATES);
+        assert_eq!(growth.newest_ms, Some(3_000));
+    }
+
+    #[test]
+    fn a_look_after_five_seconds_fills_five_places_and_a_topic_made_anew_has_no_negative_rate() {
+        let mut growth = Growth::default();
+        growth.look(0, 0, at(0.0), 0);
+        growth.look(0, 50, at(5.0), 0);
+        assert_eq!(growth.rates, [10.0; 5]);
+        growth.look(0, 3, at(6.0), 0);
+        assert_eq!(growth.rates.back(), Some(&0.0));
+    }
+
+    #[test]
+    fn size_and_bytes_a_second_are_reckoned_from_the_mean_length() {
+        let mut seen = Seen::default();
+        seen.growth.look(10, 20, at(0.0), 0);
+        seen.growth.look(10, 30, at(1.0), 5);
+        seen.sample = Some(Sample {
+            kind: Some(Kind::Video(Codec::Jpeg)),
+            newest_ms: Some(1),
+            mean_len_bytes: 100.0,
+            compacted: Some(false),
+        });
+        let overview = overview_of("cam", &seen, true);
+        assert_eq!(overview.records, 20);
+        assert_eq!(overview.size_bytes_estimate, Some(2_000.0));
+        assert!((overview.bytes_per_s - 1_000.0).abs() < 1e-6);
+        assert_eq!(overview.content_type.as_deref(), Some("image/jpeg"));
+        assert!(overview_of("cam", &seen, false).records_per_s < 1e-9);
+    }
+}
