@@ -101,15 +101,6 @@ impl Tally {
         self.failed += other.failed;
         self.skipped += other.skipped;
     }
-
-    /// Counts rows.
-    pub fn of(rows: &[Row]) -> Self {
-        let mut tally = Self::default();
-        for row in rows {
-            tally.count(row.outcome);
-        }
-        tally
-    }
 }
 
 impl std::fmt::Display for Tally {
@@ -170,10 +161,9 @@ mod tests {
             row("b", || Err(cannot("no Java here"))),
             row("c", || anyhow::bail!("wrong")),
         ];
-        assert_eq!(
-            Tally::of(&rows).to_string(),
-            "1 passed, 1 failed, 1 skipped"
-        );
+        let mut tally = Tally::default();
+        rows.iter().for_each(|row| tally.count(row.outcome));
+        assert_eq!(tally.to_string(), "1 passed, 1 failed, 1 skipped");
         assert_eq!(rows[1].remark, "no Java here");
     }
 

@@ -353,9 +353,7 @@ fn words(weir: &Commands, page: &Weir, topic: &str, folder: &Path) -> Result<()>
     let counts = format!("{topic}-words");
     let mut words = weir.begin(
         "words",
-        &[
-            "process", "words", "--topic", topic, "--to", &counts, "--from", "start",
-        ],
+        &["process", "words", "--topic", topic, "--to", &counts],
         folder,
     )?;
     let url = page.url(&format!("/topics/{counts}/latest"));
@@ -367,9 +365,7 @@ fn words(weir: &Commands, page: &Weir, topic: &str, folder: &Path) -> Result<()>
     weir.run(&["produce", topic], "the last\n")?;
     let mut words = weir.begin(
         "words",
-        &[
-            "process", "words", "--topic", topic, "--to", &counts, "--from", "start",
-        ],
+        &["process", "words", "--topic", topic, "--to", &counts],
         folder,
     )?;
     words.until(

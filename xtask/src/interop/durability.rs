@@ -66,11 +66,7 @@ fn killed(context: &Context, client: &str) -> Result<String> {
         Ok(command)
     };
     let mut writer = Running::start("writer", &mut script("write")?, &folder)?;
-    let lines = || {
-        fs::read(&journal).map_or(0, |bytes| {
-            bytes.iter().filter(|&&byte| byte == b'\n').count()
-        })
-    };
+    let lines = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
     for round in 0..=ROUNDS {
         let before = lines();
         writer

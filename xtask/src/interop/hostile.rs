@@ -40,12 +40,17 @@ enum Fate {
     AnsweredOrClosed,
 }
 
-fn table() -> Vec<(&'static str, Vec<u8>, Fate)> {
+/// A frame of a header and what follows it.
+fn with(head: &[u8], rest: &[u8]) -> Vec<u8> {
+    frame(&[head, rest].concat())
+}
+
+/// What is sent, and what must come of it.
+type Hostile = (&'static str, Vec<u8>, Fate);
+
+/// Lengths, other protocols and headers: what is wrong before a request is looked at.
+fn broken_frames() -> Vec<Hostile> {
     let claimed = |length: i32| length.to_be_bytes().to_vec();
-    let with = |mut head: Vec<u8>, rest: &[u8]| {
-        head.extend_from_slice(rest);
-        frame(&head)
-    };
     vec![
         ("a negative length", claimed(-1), Fate::Closed),
         ("the smallest length", claimed(i32::MIN), Fate::Closed),
@@ -67,18 +72,18 @@ fn table() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("three bytes of a header", frame(&[0, 18, 0]), Fate::Closed),
         (
             "an API that does not exist",
-            with(header(9999, 0, 1), &[]),
+            with(&header(9999, 0, 1), &[]),
             Fate::Closed,
         ),
-        ("a negative API", with(header(-1, 0, 1), &[]), Fate::Closed),
+        ("a negative API", with(&header(-1, 0, 1), &[]), Fate::Closed),
         (
             "metadata in version 99",
-            with(header(3, 99, 1), &[0; 8]),
+            with(&header(3, 99, 1), &[0; 8]),
             Fate::Closed,
         ),
         (
             "ApiVersions in version 99",
-            with(header(18, 99, 1), &[]),
+            with(&header(18, 99, 1), &[]),
             Fate::AnsweredOrClosed,
         ),
         (
@@ -91,34 +96,40 @@ fn table() -> Vec<(&'static str, Vec<u8>, Fate)> {
             frame(&[0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xfe]),
             Fate::AnsweredOrClosed,
         ),
+    ]
+}
+
+/// Requests whose insides claim what is not there.
+fn broken_requests() -> Vec<Hostile> {
+    vec![
         (
             "metadata of 2^31-1 topics",
-            with(header(3, 1, 1), &[0x7f, 0xff, 0xff, 0xff]),
+            with(&header(3, 1, 1), &[0x7f, 0xff, 0xff, 0xff]),
             Fate::Closed,
         ),
         (
             "metadata of -2 topics",
-            with(header(3, 1, 1), &[0xff, 0xff, 0xff, 0xfe]),
+            with(&header(3, 1, 1), &[0xff, 0xff, 0xff, 0xfe]),
             Fate::AnsweredOrClosed,
         ),
         (
             "metadata of 2^32-2 topics, compact",
-            with(header(3, 9, 1), &[0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+            with(&header(3, 9, 1), &[0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
             Fate::Closed,
         ),
         (
             "a varint that does not end",
-            with(header(3, 9, 1), &[0x80; 64]),
+            with(&header(3, 9, 1), &[0x80; 64]),
             Fate::Closed,
         ),
         (
             "2^31 tagged fields",
-            with(header(3, 9, 1), &[0xff, 0xff, 0xff, 0xff, 0x07]),
+            with(&header(3, 9, 1), &[0xff, 0xff, 0xff, 0xff, 0x07]),
             Fate::Closed,
         ),
         (
             "a produce of nothing",
-            with(header(0, 3, 1), &[]),
+            with(&header(0, 3, 1), &[]),
             Fate::Closed,
         ),
         (
@@ -133,7 +144,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ),
         (
             "a fetch of 2^31-1 topics",
-            with(header(1, 4, 1), &fetch_of_many()),
+            with(&header(1, 4, 1), &fetch_of_many()),
             Fate::Closed,
         ),
         (
@@ -158,7 +169,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ),
         (
             "a join with a member's protocol of 2 GB",
-            with(header(11, 0, 1), &join_claiming()),
+            with(&header(11, 0, 1), &join_claiming()),
             Fate::Closed,
         ),
     ]
@@ -281,7 +292,7 @@ impl Target {
 
 fn frames(context: &Context) -> Result<String> {
     let mut target = Target::start(context)?;
-    let frames = table();
+    let frames = [broken_frames(), broken_requests()].concat();
     for (what, bytes, fate) in &frames {
         let mut stream = connect(target.address)?;
         // The broker may close while we still write: that is one of the ends we want.

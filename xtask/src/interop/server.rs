@@ -137,11 +137,9 @@ fn folder_made(folder: &Path) -> Result<&Path> {
 
 /// A running Apache Kafka: one node, `KRaft`, broker and controller in one process.
 pub(crate) struct ApacheKafka {
-    running: Running,
+    _running: Running,
     /// Where clients find it.
     pub kafka: SocketAddr,
-    /// Its log's folder.
-    pub data: PathBuf,
     /// Process start to its first answer.
     pub start_took: Duration,
 }
@@ -199,16 +197,10 @@ impl ApacheKafka {
                 wire::answers(kafka)
             })?;
         Ok(Self {
-            running,
+            _running: running,
             kafka,
-            data,
             start_took,
         })
-    }
-
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.running.id()
     }
 }
 

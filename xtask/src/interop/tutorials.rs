@@ -244,8 +244,6 @@ fn first_steps(context: &Context) -> Result<String> {
                 &topic,
                 "--to",
                 &counts,
-                "--from",
-                "start",
             ]),
             &context.folder("words")?,
         )?;
