@@ -2,12 +2,14 @@
 //!
 //! Made once at the start and shared by all connections. It holds no sockets.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use weir_base::fs::Fs;
 use weir_base::time::Clock;
 use weir_log::Volume;
 
+use crate::changes::Changes;
 use crate::groups::GroupCoordinator;
 use crate::producer_ids::ProducerIds;
 use crate::server::ConnectionInfo;
@@ -24,10 +26,14 @@ pub(crate) struct Broker {
     pub cluster_id: String,
     /// Kafka's server settings.
     pub settings: Settings,
+    /// Settings changed while the broker runs.
+    pub changes: Changes,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where the broker's small files are.
     pub fs: Arc<dyn Fs>,
+    /// The folder of everything.
+    pub data_dir: PathBuf,
     /// Where the partitions are.
     pub volume: Arc<Volume>,
     /// The topics and their partitions.
@@ -55,6 +61,12 @@ impl Broker {
         let volume = Volume::open(Arc::clone(&fs), Arc::clone(&clock), &data_dir)?;
         let node_id = settings.get(settings::NODE_ID) as i32;
         let cluster_id = meta::cluster_id(&*fs, &data_dir, node_id).map_err(unusable)?;
+        let changes = Changes::open(
+            Arc::clone(&fs),
+            data_dir.join("changed-settings.json"),
+            &settings,
+        )
+        .map_err(unusable)?;
         let producer_ids =
             ProducerIds::open(Arc::clone(&fs), data_dir.join("producer-ids")).map_err(unusable)?;
         let topics =
@@ -72,8 +84,10 @@ impl Broker {
             node_id,
             cluster_id,
             settings,
+            changes,
             clock,
             fs,
+            data_dir,
             volume,
             topics,
             groups,

@@ -19,6 +19,7 @@ use weir_base::time::Clock;
 use weir_log::LogError;
 
 mod broker;
+mod changes;
 mod errors;
 mod files;
 mod groups;

@@ -184,10 +184,7 @@ fn configs(broker: &Broker, overrides: &Overrides) -> Vec<CreatableTopicConfigs>
             let own = overrides.get(setting.name).cloned();
             let config = CreatableTopicConfigs::default()
                 .with_name(StrBytes::from_static_str(setting.name))
-                .with_config_source(super::describe_configs::source(
-                    own.is_some(),
-                    broker.settings.given(setting.server).is_some(),
-                ));
+                .with_config_source(super::describe_configs::source(broker, overrides, setting));
             let value = own.or_else(|| topic::fallback(setting, &broker.settings));
             config.with_value(value.map(text))
         })

@@ -10,7 +10,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{Context, Handler, text};
 use crate::broker::Broker;
-use crate::settings::{self, Kind, topic};
+use crate::settings::topic::{Overrides, TopicSetting};
+use crate::settings::{self, Kind, group, topic};
 
 /// Kinds of resources that have settings (`ConfigResource.Type`).
 pub(super) mod resource {
@@ -23,15 +24,27 @@ pub(super) mod resource {
 
 /// Where a value comes from (`ConfigSource`).
 const OWN_OF_TOPIC: i8 = 1;
+const CHANGED: i8 = 2;
 const GIVEN_AT_START: i8 = 4;
 const DEFAULT: i8 = 5;
+const OWN_OF_GROUP: i8 = 8;
 
-/// Where a topic setting's value comes from: its own, the server's that was given, or nowhere.
-pub(super) fn source(own: bool, given: bool) -> i8 {
-    match (own, given) {
-        (true, _) => OWN_OF_TOPIC,
-        (false, true) => GIVEN_AT_START,
-        (false, false) => DEFAULT,
+/// Where a topic setting's value comes from.
+pub(super) fn source(broker: &Broker, overrides: &Overrides, setting: &TopicSetting) -> i8 {
+    if overrides.contains_key(setting.name) {
+        OWN_OF_TOPIC
+    } else {
+        server_source(broker, setting.server)
+    }
+}
+
+fn server_source(broker: &Broker, name: &str) -> i8 {
+    if broker.settings.changed(name).is_some() {
+        CHANGED
+    } else if broker.settings.given(name).is_some() {
+        GIVEN_AT_START
+    } else {
+        DEFAULT
     }
 }
 
@@ -143,7 +156,8 @@ fn describe(
             ResponseError::InvalidRequest,
             "The name of the resource is missing.".to_owned(),
         )),
-        resource::CLIENT_METRICS | resource::GROUP => Ok(Vec::new()),
+        resource::CLIENT_METRICS => Ok(Vec::new()),
+        resource::GROUP => Ok(describe_group(broker, &resource.resource_name)),
         other => Err((
             ResponseError::InvalidRequest,
             format!("Unsupported resource type: {other}"),
@@ -173,9 +187,8 @@ fn describe_topic(broker: &Broker, name: &str) -> Result<Vec<Described>, (Respon
             } else {
                 setting.server
             };
-            let given = broker.settings.given(setting.server).is_some();
             let fallback = topic::fallback(setting, &broker.settings);
-            values.push((name, fallback, source(false, given)));
+            values.push((name, fallback, server_source(broker, setting.server)));
             Described {
                 name: setting.name,
                 kind: setting.kind,
@@ -192,6 +205,9 @@ fn describe_broker(broker: &Broker) -> Vec<Described> {
         .iter()
         .map(|setting| {
             let mut values = Vec::new();
+            if let Some(changed) = broker.settings.changed(setting.name) {
+                values.push((setting.name, Some(changed), CHANGED));
+            }
             if let Some(given) = broker.settings.given(setting.name) {
                 values.push((setting.name, Some(given.to_owned()), GIVEN_AT_START));
             }
@@ -201,6 +217,27 @@ fn describe_broker(broker: &Broker) -> Vec<Described> {
                 kind: setting.kind,
                 meaning: setting.meaning,
                 read_only: !setting.dynamic,
+                values,
+            }
+        })
+        .collect()
+}
+
+fn describe_group(broker: &Broker, name: &str) -> Vec<Described> {
+    let own = broker.changes.of_group(name);
+    group::TABLE
+        .iter()
+        .map(|setting| {
+            let mut values = Vec::new();
+            if let Some(own) = own.get(setting.name) {
+                values.push((setting.name, Some(own.clone()), OWN_OF_GROUP));
+            }
+            values.push((setting.name, Some(setting.default.to_owned()), DEFAULT));
+            Described {
+                name: setting.name,
+                kind: setting.kind,
+                meaning: setting.meaning,
+                read_only: false,
                 values,
             }
         })

@@ -21,9 +21,13 @@ use kafka_protocol::protocol::{
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
+use crate::changes::Resource;
 use crate::request::{self, Malformed};
 use crate::server::ConnectionInfo;
 
+use describe_configs::resource;
+
+mod alter_configs;
 pub(crate) mod api_versions;
 mod create_partitions;
 mod create_topics;
@@ -36,6 +40,7 @@ mod describe_groups;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
@@ -74,8 +79,10 @@ pub(crate) static APIS: &[Api] = &[
     Api::of::<init_producer_id::InitProducerId>(),
     Api::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     Api::of::<describe_configs::DescribeConfigs>(),
+    Api::of::<alter_configs::AlterConfigs>(),
     Api::of::<create_partitions::CreatePartitions>(),
     Api::of::<delete_groups::DeleteGroups>(),
+    Api::of::<incremental_alter_configs::IncrementalAlterConfigs>(),
     Api::of::<offset_delete::OffsetDelete>(),
     Api::of::<describe_cluster::DescribeCluster>(),
 ];
@@ -111,6 +118,23 @@ fn check_broker_name(broker: &Broker, name: &str) -> Result<(), (ResponseError, 
         Err(_) => format!("Broker id must be an integer, but it is: {name}"),
     };
     Err((ResponseError::InvalidRequest, why))
+}
+
+/// The resource whose settings a request alters, if it has any here.
+fn alterable<'a>(
+    broker: &Broker,
+    kind: i8,
+    name: &'a str,
+) -> Result<Resource<'a>, (ResponseError, String)> {
+    match kind {
+        resource::TOPIC => Ok(Resource::Topic(name)),
+        resource::BROKER => check_broker_name(broker, name).map(|()| Resource::Broker),
+        resource::GROUP => Ok(Resource::Group(name)),
+        other => Err((
+            ResponseError::InvalidRequest,
+            format!("Resources of type {other} have no settings here."),
+        )),
+    }
 }
 
 /// A string of the protocol.

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::sync::{Arc, PoisonError, RwLock};
 
+pub(crate) mod group;
 mod kind;
 mod table;
 pub(crate) mod topic;
@@ -103,11 +105,15 @@ pub struct SettingError {
     pub remedy: String,
 }
 
-/// The settings a broker runs with.
+/// The settings a broker runs with: what was given at its start, and what was changed since. Clones see the changes too.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     given: BTreeMap<&'static str, String>,
+    changed: Arc<RwLock<Changed>>,
 }
+
+/// Settings that were changed while the broker ran.
+pub(crate) type Changed = BTreeMap<String, String>;
 
 impl Settings {
     /// Checks settings given by name. The last of a name counts.
@@ -121,25 +127,45 @@ impl Settings {
             check(setting, value)?;
             given.insert(setting.name, value.to_owned());
         }
-        Ok(Self { given })
+        Ok(Self {
+            given,
+            changed: Arc::default(),
+        })
     }
 
     /// The value of a setting.
     pub fn get<T: Value>(&self, key: Key<T>) -> T {
-        T::read(self.text(key.name))
+        T::read(self.text(key.name).as_deref())
     }
 
-    /// The value of a setting as text: what was given, or its default.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.given
-            .get(name)
-            .map(String::as_str)
-            .or_else(|| find(name).and_then(|setting| setting.default))
+    /// The value of a setting as text: what it was changed to, what was given, or its default.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.changed(name)
+            .or_else(|| self.given(name).map(str::to_owned))
+            .or_else(|| find(name)?.default.map(str::to_owned))
     }
 
-    /// The value that was given for a setting, if one was.
+    /// The value that was given for a setting at the start, if one was.
     pub fn given(&self, name: &str) -> Option<&str> {
         self.given.get(name).map(String::as_str)
+    }
+
+    /// The value a setting was changed to since, if it was.
+    pub fn changed(&self, name: &str) -> Option<String> {
+        self.all_changed().get(name).cloned()
+    }
+
+    /// What was changed since the start.
+    pub(crate) fn all_changed(&self) -> Changed {
+        self.changed
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Replaces what was changed since the start. The values were checked.
+    pub(crate) fn set_changed(&self, changed: Changed) {
+        *self.changed.write().unwrap_or_else(PoisonError::into_inner) = changed;
     }
 
     /// `log.retention.ms`, or what the coarser settings say; `None` is for ever.

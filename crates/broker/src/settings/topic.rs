@@ -122,10 +122,10 @@ pub(crate) fn fallback(setting: &TopicSetting, settings: &Settings) -> Option<St
         "flush.ms" => Some(
             settings
                 .text(setting.server)
-                .map_or_else(|| i64::MAX.to_string(), str::to_owned),
+                .unwrap_or_else(|| i64::MAX.to_string()),
         ),
         _ if setting.server.is_empty() => setting.default.map(str::to_owned),
-        _ => settings.text(setting.server).map(str::to_owned),
+        _ => settings.text(setting.server),
     }
 }
 

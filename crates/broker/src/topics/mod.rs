@@ -302,6 +302,20 @@ impl Topics {
         Ok(())
     }
 
+    /// Has every log take up the server's settings as they are now.
+    pub fn settings_changed(&self) {
+        let _changing = self.changing();
+        for topic in self.list() {
+            let overrides = topic.overrides();
+            let config = topic::log_config(&overrides, &self.settings);
+            for partition in topic.partitions().iter() {
+                partition.log.set_config(config.clone());
+            }
+            let min_insync_replicas = self.min_insync_replicas(&overrides);
+            topic.change(|state| state.min_insync_replicas = min_insync_replicas);
+        }
+    }
+
     /// Deletes a topic and its records.
     pub fn delete(&self, topic: &Topic) -> Result<(), TopicError> {
         let _changing = self.changing();
