@@ -11,6 +11,10 @@ type Error = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: broker ADDRESS:PORT DATA-FOLDER [name=value …]";
     let listen: SocketAddr = arguments.next().ok_or(usage)?.parse()?;

@@ -46,7 +46,11 @@ impl Handler for ListOffsets {
                             Ok(Some(found)) => answer
                                 .with_offset(found.offset.0)
                                 .with_timestamp(found.timestamp.0)
-                                .with_leader_epoch(found.leader_epoch),
+                                .with_leader_epoch(if context.version >= 4 {
+                                    found.leader_epoch
+                                } else {
+                                    -1
+                                }),
                             Ok(None) => answer,
                             Err(error) => answer.with_error_code(error.code()),
                         }
