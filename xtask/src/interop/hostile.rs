@@ -135,7 +135,7 @@ fn broken_requests() -> Vec<Hostile> {
         (
             "a produce of 2^31-1 topics",
             with(
-                header(0, 3, 1),
+                &header(0, 3, 1),
                 &[
                     0xff, 0xff, 0xff, 0xff, 0, 0, 0x75, 0x30, 0x7f, 0xff, 0xff, 0xff,
                 ],
