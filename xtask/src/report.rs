@@ -162,7 +162,9 @@ mod tests {
             row("c", || anyhow::bail!("wrong")),
         ];
         let mut tally = Tally::default();
-        rows.iter().for_each(|row| tally.count(row.outcome));
+        for row in &rows {
+            tally.count(row.outcome);
+        }
         assert_eq!(tally.to_string(), "1 passed, 1 failed, 1 skipped");
         assert_eq!(rows[1].remark, "no Java here");
     }

@@ -38,7 +38,7 @@ pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<String> {
             .env("CI", "true")
             .env("WEIR_URL", demo.url(""))
             .env("CHROMIUM", &chromium)
-            .env("WEIR_ARTEFACTS", &artefacts),
+            .env("ARTEFACTS", &artefacts),
         b"",
         Duration::from_mins(10),
     )?;

@@ -102,7 +102,17 @@ fn header(source: &Source, findings: &mut Vec<Finding>) {
     else {
         return;
     };
-    if !starts.iter().any(|start| source.text.starts_with(start)) {
+    // A Svelte component may tell its story first thing within its script.
+    let text = match source.text.strip_prefix("<script") {
+        Some(script) if source.ending() == "svelte" => script
+            .split_once('\n')
+            .map_or("", |(_, rest)| rest)
+            .trim_start(),
+        _ => source.text.as_str(),
+    };
+    let in_script =
+        source.ending() == "svelte" && (text.starts_with("//") || text.starts_with("/*"));
+    if !in_script && !starts.iter().any(|start| text.starts_with(start)) {
         findings.push(finding(
             &source.path,
             1,
@@ -225,6 +235,10 @@ mod tests {
         assert_eq!(
             whats("a.svelte", "<script>\n"),
             ["1 the file does not start with a comment"]
+        );
+        assert_eq!(
+            whats("a.svelte", "<script lang=\"ts\">\n  // Story.\n"),
+            [""; 0]
         );
         assert_eq!(whats("a.toml", "[x]\n"), [""; 0]);
     }
