@@ -20,6 +20,8 @@ pub mod offsets;
 mod rebalance;
 pub mod settings;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod timers;
 pub mod turn;
 
