@@ -17,6 +17,7 @@
 mod format;
 mod matroska;
 mod mp4;
+mod order;
 
 use std::io::{Read, Seek, SeekFrom};
 
