@@ -28,6 +28,8 @@ use crate::server::ConnectionInfo;
 use describe_configs::resource;
 
 mod alter_configs;
+mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 pub(crate) mod api_versions;
 mod create_partitions;
 mod create_topics;
@@ -37,6 +39,11 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
+mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -44,8 +51,10 @@ mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -80,11 +89,20 @@ pub(crate) static APIS: &[Api] = &[
     Api::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     Api::of::<describe_configs::DescribeConfigs>(),
     Api::of::<alter_configs::AlterConfigs>(),
+    Api::of::<alter_replica_log_dirs::AlterReplicaLogDirs>(),
+    Api::of::<describe_log_dirs::DescribeLogDirs>(),
     Api::of::<create_partitions::CreatePartitions>(),
     Api::of::<delete_groups::DeleteGroups>(),
+    Api::of::<elect_leaders::ElectLeaders>(),
     Api::of::<incremental_alter_configs::IncrementalAlterConfigs>(),
+    Api::of::<alter_partition_reassignments::AlterPartitionReassignments>(),
+    Api::of::<list_partition_reassignments::ListPartitionReassignments>(),
     Api::of::<offset_delete::OffsetDelete>(),
+    Api::of::<describe_quorum::DescribeQuorum>(),
     Api::of::<describe_cluster::DescribeCluster>(),
+    Api::of::<describe_producers::DescribeProducers>(),
+    Api::of::<list_config_resources::ListConfigResources>(),
+    Api::of::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 
 /// What anybody may do with a topic where nothing is forbidden, as `AclOperation` bits.
