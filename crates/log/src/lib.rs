@@ -10,6 +10,7 @@
 pub mod batch;
 mod cache;
 mod checkpoint;
+mod compaction;
 pub mod compression;
 mod config;
 mod error;

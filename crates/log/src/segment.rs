@@ -67,6 +67,21 @@ impl Segment {
         }
     }
 
+    /// A segment in a log file of another name, without its indexes: to read it through.
+    pub fn in_file(fs: &Arc<dyn Fs>, path: PathBuf, base: Offset, len: u64) -> Self {
+        let unused = || path.with_extension("unused");
+        Self {
+            base,
+            fs: Arc::clone(fs),
+            log: Mutex::new(None),
+            len: AtomicU64::new(len),
+            offsets: Index::growing(unused()),
+            times: Index::growing(unused()),
+            txns: TxnIndex::at(unused()),
+            path,
+        }
+    }
+
     /// Makes the files of a new, empty segment; what a crash left under these names goes.
     pub fn create(fs: &Arc<dyn Fs>, dir: &Path, base: Offset) -> Result<Self, LogError> {
         let segment = Self::new(

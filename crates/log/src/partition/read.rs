@@ -1,6 +1,8 @@
 //! Reading: whole batches from an offset on, out of the cache at the tail, else out of a segment's file.
 
-use std::sync::Arc;
+use std::io::ErrorKind;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
@@ -43,6 +45,15 @@ impl PartitionLog {
                 None => self.read_segments(from, end, max_bytes)?,
             }
         };
+        let log_start = self.offsets().log_start;
+        if from < log_start {
+            // Deleted meanwhile: what was found may start behind `from`.
+            return Err(LogError::OffsetOutOfRange {
+                asked: from,
+                log_start,
+                log_end: offsets.log_end,
+            });
+        }
         let aborted = match isolation {
             Isolation::LastStable => self.aborted(from, &batches, &offsets)?,
             _ => Vec::new(),
@@ -74,20 +85,23 @@ impl PartitionLog {
         })
     }
 
-    /// Reads with the segments there are; starts over if one of them is replaced before its file was opened.
+    /// Reads with the segments there are; starts over if one was replaced meanwhile, for its files' names are then another's.
     pub(super) fn with_segments<T>(
         &self,
         read: impl Fn(&[Arc<Segment>]) -> Result<T, LogError>,
     ) -> Result<T, LogError> {
-        for _ in 1..ATTEMPTS {
-            match read(&self.segments()) {
-                Err(LogError::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound => {}
-                done => return done,
+        for _ in 0..ATTEMPTS {
+            let before = self.compactions.load(Ordering::Acquire);
+            let done = read(&self.segments());
+            let gone = matches!(&done, Err(LogError::Io { source, .. }) if source.kind() == ErrorKind::NotFound);
+            if !gone && before == self.compactions.load(Ordering::Acquire) {
+                return done;
             }
         }
         self.check_open()?;
-        read(&self.segments())
+        // While this is held nothing is replaced.
+        let held = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        read(&held)
     }
 
     /// The aborted transactions with records among `batches`.

@@ -279,11 +279,12 @@ impl Recovery<'_> {
     /// `.swap` files are a compaction's result, complete and durable: they take their places, and what they replace goes.
     fn finish_compaction(&self) -> Result<(), LogError> {
         let names = self.names()?;
-        let swaps = names
-            .iter()
-            .filter_map(|name| parse_base(name.strip_suffix(".log.swap")?));
-        for base in swaps {
-            super::compact::finish_swap(self.fs, self.dir, base, &names)?;
+        let bases = |ending: &str| -> Vec<Offset> {
+            let stems = names.iter().filter_map(|name| name.strip_suffix(ending));
+            stems.filter_map(parse_base).collect()
+        };
+        for base in bases(".log.swap") {
+            super::compact::finish_swap(self.fs, self.dir, base, &bases(".log"))?;
         }
         Ok(())
     }
