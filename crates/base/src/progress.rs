@@ -23,6 +23,10 @@ pub struct Snapshot {
     pub speed: Option<f64>,
     /// How many records there will be, where that is known.
     pub total: Option<u64>,
+    /// How much of the input was read, where it has no time in it.
+    pub read_bytes: Option<u64>,
+    /// How long the input is, where that is known.
+    pub total_bytes: Option<u64>,
 }
 
 /// Tells nobody.

@@ -8,6 +8,10 @@
 //! This crate writes topics and reads none.
 
 pub mod lines;
+mod outlet;
+mod pace;
+mod pictures;
+mod random;
 pub mod sensor;
 mod summary;
 pub mod testcard;
