@@ -47,6 +47,8 @@ pub struct ReaderOptions {
     pub isolation: Isolation,
     /// The partitions to read; `None`: all, those added later too.
     pub partitions: Option<Vec<i32>>,
+    /// The group [`Reader::commit`] keeps positions for; with [`From::Resume`] that one's.
+    pub commit_as: Option<String>,
 }
 
 impl Default for ReaderOptions {
@@ -56,6 +58,7 @@ impl Default for ReaderOptions {
             fetch_bytes: 1 << 20,
             isolation: Isolation::ReadCommitted,
             partitions: None,
+            commit_as: None,
         }
     }
 }
@@ -95,7 +98,7 @@ pub struct Reader {
     consumer: Arc<Background<StreamConsumer<Context>>>,
     trouble: Arc<Trouble>,
     topic: Arc<str>,
-    /// The group of [`From::Resume`].
+    /// The group whose positions [`Reader::commit`] keeps.
     group: Option<String>,
     /// Whether partitions added later are read too.
     all_partitions: bool,
@@ -109,8 +112,10 @@ pub struct Reader {
 /// Where a partition is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
-    /// The offset that comes next, or a greater one where there is none of that offset.
+    /// The offset that comes next from the library, or a greater one where there is none of that offset.
     next: i64,
+    /// The same of what [`Reader::next`] has given out.
+    given: i64,
     /// Where the end was when reading started; `None` once it has been reached.
     catching_up_to: Option<i64>,
 }
@@ -177,7 +182,7 @@ impl Kafka {
         let starts = self.starts(topic, &from, &ids, &marks).await?;
         let group = match from {
             From::Resume { group } => Some(group),
-            _ => None,
+            _ => options.commit_as.clone(),
         };
         let consumer: StreamConsumer<Context> = self
             .config(
@@ -317,7 +322,7 @@ impl Reader {
         // The library's queue is none of the runtime's own: without this a full queue would keep other tasks waiting.
         tokio::task::coop::consume_budget().await;
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(event) = self.pop() {
                 return Ok(event);
             }
             let consumer = self.consumer.clone();
@@ -360,7 +365,7 @@ impl Reader {
     /// The next event if there is one at once.
     pub fn try_next(&mut self) -> Result<Option<Event>, ClientError> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(event) = self.pop() {
                 return Ok(Some(event));
             }
             let consumer = self.consumer.clone();
@@ -372,20 +377,36 @@ impl Reader {
         }
     }
 
-    /// The partitions being read, each with the offset of the record that comes next.
+    /// The partitions being read, each with the offset that follows the last record [`Reader::next`] gave out.
     pub fn positions(&self) -> Vec<(i32, i64)> {
         self.partitions
             .iter()
-            .map(|(partition, place)| (*partition, place.next))
+            .map(|(partition, place)| (*partition, place.given))
             .collect()
     }
 
-    /// Commits where the group of [`From::Resume`] goes on: `(partition, offset of the next record)`.
+    /// The next event that is ready, counted as given out.
+    fn pop(&mut self) -> Option<Event> {
+        let event = self.ready.pop_front()?;
+        let given = match &event {
+            Event::Record(record) => Some((record.partition, record.offset + 1)),
+            Event::Gap { partition, to, .. } => Some((*partition, *to)),
+            _ => None,
+        };
+        if let Some((partition, next)) = given
+            && let Some(place) = self.partitions.get_mut(&partition)
+        {
+            place.given = next;
+        }
+        Some(event)
+    }
+
+    /// Commits where the group of [`From::Resume`] or [`ReaderOptions::commit_as`] goes on: `(partition, offset of the next record)`.
     pub async fn commit(&self, positions: &[(i32, i64)]) -> Result<(), ClientError> {
         let Some(group) = &self.group else {
             return Err(ClientError::Refused {
                 what: format!("cannot keep a position in topic {:?}", self.topic),
-                why: "this reader was not started with `resume`, so it has no group".to_owned(),
+                why: "this reader was started without a group".to_owned(),
             });
         };
         if positions.is_empty() {
@@ -415,6 +436,7 @@ impl Reader {
             partition,
             Place {
                 next: start.next,
+                given: start.next,
                 catching_up_to: behind.then_some(marks.end),
             },
         );
@@ -425,7 +447,11 @@ impl Reader {
 
     /// Tells the library where to read. What it had fetched already is fetched again.
     fn assign(&self) -> Result<(), ClientError> {
-        let positions = self.positions();
+        let positions: Vec<(i32, i64)> = self
+            .partitions
+            .iter()
+            .map(|(partition, place)| (*partition, place.next))
+            .collect();
         let assigned: Result<(), KafkaError> = offset_list(&self.topic, &positions)
             .and_then(|list: TopicPartitionList| self.consumer.assign(&list));
         assigned.map_err(|error| ClientError::Refused {

@@ -299,5 +299,8 @@ async fn a_key_goes_to_the_partition_kafkas_java_client_gives_it() {
         .await
         .unwrap();
     let delivered = within(sent).await.unwrap();
-    assert_eq!(delivered.partition, (-973_932_308_i32).wrapping_add(i32::MAX).wrapping_add(1) % 3);
+    assert_eq!(
+        delivered.partition,
+        (-973_932_308_i32).wrapping_add(i32::MAX).wrapping_add(1) % 3
+    );
 }

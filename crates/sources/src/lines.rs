@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use weir_base::time::{Clock, SystemClock};
 use weir_client::{Kafka, NewRecord, ProducerOptions, TopicSpec};
 
+pub(crate) use self::follow::cannot_open;
 use self::follow::{Followed, Moved};
 use self::split::{Line, Splitter};
 use crate::outlet::Outlet;
@@ -82,7 +83,7 @@ impl Lines {
             Input::File(path) => {
                 let file = tokio::fs::File::open(path)
                     .await
-                    .map_err(|error| follow::cannot_open(path, &error))?;
+                    .map_err(|error| cannot_open(path, &error))?;
                 let metadata = file.metadata().await;
                 if metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
                     return Err(SourceError::File {

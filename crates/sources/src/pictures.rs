@@ -56,7 +56,7 @@ impl PictureRecords {
             }
         }
         self.record(
-            PictureMeta {
+            &PictureMeta {
                 codec: self.codec,
                 key: unit.key,
                 pts_us: Some(unit.pts_us),
@@ -79,7 +79,7 @@ impl PictureRecords {
         captured: Timestamp,
     ) -> NewRecord {
         self.record(
-            PictureMeta {
+            &PictureMeta {
                 codec: self.codec,
                 key: true,
                 pts_us: Some(pts_us),
@@ -93,7 +93,7 @@ impl PictureRecords {
         )
     }
 
-    fn record(&self, meta: PictureMeta, data: Bytes, captured: Timestamp) -> NewRecord {
+    fn record(&self, meta: &PictureMeta, data: Bytes, captured: Timestamp) -> NewRecord {
         NewRecord {
             topic: self.topic.clone(),
             partition: None,

@@ -45,6 +45,9 @@ pub enum SourceError {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// A video that cannot be published.
+    #[error("{0}")]
+    Media(String),
     /// An option that cannot be.
     #[error("{option}: {why}")]
     Option {

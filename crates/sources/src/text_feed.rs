@@ -96,9 +96,23 @@ struct Report {
     text: String,
 }
 
-const STATIONS: &[&str] = &["north-pier", "lighthouse", "lock", "fish-quay", "pilot-station"];
+const STATIONS: &[&str] = &[
+    "north-pier",
+    "lighthouse",
+    "lock",
+    "fish-quay",
+    "pilot-station",
+];
 const SHIPS: &[&str] = &[
-    "ferry", "trawler", "tug", "barge", "tanker", "schooner", "lifeboat", "dredger", "freighter",
+    "ferry",
+    "trawler",
+    "tug",
+    "barge",
+    "tanker",
+    "schooner",
+    "lifeboat",
+    "dredger",
+    "freighter",
 ];
 const PLACES: &[&str] = &[
     "the north pier",
@@ -112,10 +126,24 @@ const PLACES: &[&str] = &[
 const WINDS: &[&str] = &["north", "east", "south", "west", "north-west", "south-west"];
 const SKIES: &[&str] = &["rain", "fog", "sun", "snow", "cloud", "drizzle", "haze"];
 const DOINGS: &[&str] = &[
-    "waits at", "passes", "leaves", "moors at", "unloads at", "turns before", "signals from",
+    "waits at",
+    "passes",
+    "leaves",
+    "moors at",
+    "unloads at",
+    "turns before",
+    "signals from",
 ];
-const CARGO: &[&str] = &["herring", "timber", "coal", "grain", "salt", "mail", "cod", "bricks"];
-const WHEN: &[&str] = &["at dawn", "before noon", "with the tide", "after dark", "since the bell"];
+const CARGO: &[&str] = &[
+    "herring", "timber", "coal", "grain", "salt", "mail", "cod", "bricks",
+];
+const WHEN: &[&str] = &[
+    "at dawn",
+    "before noon",
+    "with the tide",
+    "after dark",
+    "since the bell",
+];
 
 impl Report {
     fn new(random: &mut Random) -> Self {

@@ -1,4 +1,11 @@
 //! A video file, access unit by access unit, at its own pace.
+//!
+//! Times: `pts` and `dts` of the records count from the first picture published, and go on forward when the file is repeated. A
+//! record's timestamp is when its picture would have been captured if the file were happening now: the start plus `pts` in real
+//! time; otherwise when it is sent. Records come in decode order, each when its `dts` is due.
+
+mod reading;
+mod timeline;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,9 +13,16 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use weir_base::time::{Clock, SystemClock};
-use weir_client::Kafka;
+use weir_client::{Kafka, NewRecord, ProducerOptions};
 
-use crate::{Progress, SourceError, Summary};
+use self::reading::{Item, Reading, published_codec, seconds};
+use crate::outlet::Outlet;
+use crate::pace::{Pacer, sleep};
+use crate::pictures::{self, PictureRecords};
+use crate::{Ended, Progress, Snapshot, SourceError, Summary};
+
+/// What is overdue by more than this is not made up for in a rush.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What goes into the topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,17 +100,271 @@ impl VideoFile {
 
     /// Opens the file and says what is in it, without publishing; what `demo` asks before it starts.
     pub fn probe(&self) -> Result<weir_media::VideoTrack, SourceError> {
-        todo!()
+        self.check()?;
+        Ok(Reading::new(self.clone())?.track().clone())
     }
 
     /// Publishes until the end or `shutdown`.
-    #[allow(clippy::unused_async, reason = "the skeleton")]
     pub async fn run(
         self,
-        _kafka: &Kafka,
-        _progress: Arc<dyn Progress>,
-        _shutdown: CancellationToken,
+        kafka: &Kafka,
+        progress: Arc<dyn Progress>,
+        shutdown: CancellationToken,
     ) -> Result<Summary, SourceError> {
-        todo!()
+        self.check()?;
+        let options = self.clone();
+        let opened = tokio::task::spawn_blocking(move || Reading::new(options)).await;
+        let reading = opened.map_err(|error| SourceError::Media(error.to_string()))??;
+        let codec = published_codec(self.codec, reading.track());
+        let duration_us = reading.track().duration_us;
+        let outlet = Outlet::open(
+            kafka,
+            pictures::topic(&self.topic),
+            ProducerOptions {
+                linger_ms: if self.pace == Pace::Max { 5 } else { 0 },
+                ..ProducerOptions::default()
+            },
+            self.clock.clone(),
+            progress,
+        )
+        .await?;
+        let key = self.key.clone().unwrap_or_else(|| {
+            self.path.file_name().map_or_else(
+                || "video".to_owned(),
+                |name| name.to_string_lossy().into_owned(),
+            )
+        });
+        let mut items = reading.start();
+        let mut sending = Sending {
+            records: PictureRecords::new(outlet.topic().clone(), &key, codec),
+            inter: codec.is_inter(),
+            pacer: Pacer::start(&*self.clock),
+            clock: self.clock.clone(),
+            pace: self.pace,
+            first_dts_us: None,
+            count: 0,
+            until_key: false,
+            duration_us,
+            outlet,
+        };
+        let ended = loop {
+            let item = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break Ended::Shutdown,
+                item = items.recv() => item,
+            };
+            match item {
+                None => break Ended::Finished,
+                Some(Item::Failed(error)) => return Err(error),
+                Some(Item::Damage { pictures, what }) => {
+                    sending.outlet.pass_over(pictures, Some(what));
+                }
+                Some(item) => {
+                    if !sending.picture(item, &shutdown).await? {
+                        break Ended::Shutdown;
+                    }
+                }
+            }
+        };
+        sending.outlet.finish(ended).await
+    }
+
+    fn check(&self) -> Result<(), SourceError> {
+        let wrong = |option, why: &str| {
+            Err(SourceError::Option {
+                option,
+                why: why.to_owned(),
+            })
+        };
+        if self
+            .fps
+            .is_some_and(|fps| !(0.001..=1_000.0).contains(&fps))
+        {
+            return wrong("--fps", "give 0.001 to 1000 pictures a second");
+        }
+        if self.fps.is_some() && self.codec == CodecChoice::Copy {
+            return wrong(
+                "--fps",
+                "pictures that lean on each other cannot be left out; add --codec h264, jpeg or png",
+            );
+        }
+        if !(1..=100).contains(&self.jpeg_quality) {
+            return wrong("--quality", "give 1 to 100");
+        }
+        if let (from, Some(to)) = (self.from_us.unwrap_or(0), self.to_us)
+            && from >= to
+        {
+            return wrong("--to", "give a time after --from");
+        }
+        Ok(())
+    }
+}
+
+/// Sends pictures when they are due.
+struct Sending {
+    records: PictureRecords,
+    inter: bool,
+    outlet: Outlet,
+    pacer: Pacer,
+    clock: Arc<dyn Clock>,
+    pace: Pace,
+    first_dts_us: Option<i64>,
+    count: u32,
+    /// A picture was left out that others lean on: those too, up to the next key frame.
+    until_key: bool,
+    duration_us: Option<i64>,
+}
+
+impl Sending {
+    /// `false` if told to end.
+    async fn picture(
+        &mut self,
+        item: Item,
+        shutdown: &CancellationToken,
+    ) -> Result<bool, SourceError> {
+        let Item::Ready {
+            unit,
+            size,
+            file_us,
+        } = item
+        else {
+            return Ok(true);
+        };
+        let first_dts_us = *self.first_dts_us.get_or_insert(unit.dts_us);
+        let published_us = unit.dts_us.saturating_sub(first_dts_us).max(0);
+        let due = match self.pace {
+            Pace::Realtime => Duration::from_micros(published_us.unsigned_abs()),
+            Pace::Max => Duration::ZERO,
+            Pace::Every(each) => each.saturating_mul(self.count),
+        };
+        self.count = self.count.saturating_add(1);
+        if self.pace != Pace::Max {
+            let late = self.pacer.late(due, &*self.clock);
+            if late > PATIENCE {
+                self.pacer.forgive(late);
+            }
+            if !sleep(self.pacer.wait(due, &*self.clock), shutdown).await {
+                return Ok(false);
+            }
+        }
+        let captured = match self.pace {
+            Pace::Realtime => self.pacer.wall(unit.pts_us),
+            Pace::Max | Pace::Every(_) => self.clock.now(),
+        };
+        let record = match size {
+            Some(size) => self
+                .records
+                .picture(unit.data.clone(), size, unit.pts_us, captured),
+            None => self.records.unit(&unit, captured),
+        };
+        if self.until_key && !unit.key {
+            self.outlet.pass_over(1, None);
+            return Ok(true);
+        }
+        self.until_key = false;
+        if !self.outlet.takes(&record) {
+            self.refuse(&record, file_us);
+            return Ok(true);
+        }
+        if !self.outlet.send(record, shutdown).await? {
+            return Ok(false);
+        }
+        let elapsed = self.pacer.elapsed(&*self.clock).as_secs_f64();
+        let duration_us = self.duration_us;
+        self.outlet.tell(|| Snapshot {
+            position_us: Some(file_us),
+            duration_us,
+            speed: (elapsed > 0.2).then(|| published_us as f64 / 1e6 / elapsed),
+            ..Snapshot::default()
+        });
+        Ok(true)
+    }
+
+    fn refuse(&mut self, record: &NewRecord, file_us: i64) {
+        let leaning = if self.inter {
+            self.until_key = true;
+            ", with those that lean on it,"
+        } else {
+            ""
+        };
+        let why = format!(
+            "the picture at {}{leaning} was left out: it has {} bytes and topic {:?} takes {}; raise the topic's max.message.bytes",
+            seconds(file_us),
+            record.len_bytes(),
+            record.topic,
+            self.outlet.max_message_bytes(),
+        );
+        self.outlet.pass_over(1, Some(why));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_cannot_be_are_refused_by_name() {
+        let file = || VideoFile::new("x.mp4", "t");
+        for (options, option) in [
+            (
+                VideoFile {
+                    fps: Some(5.0),
+                    ..file()
+                },
+                "--fps",
+            ),
+            (
+                VideoFile {
+                    fps: Some(0.0),
+                    codec: CodecChoice::Jpeg,
+                    ..file()
+                },
+                "--fps",
+            ),
+            (
+                VideoFile {
+                    jpeg_quality: 0,
+                    ..file()
+                },
+                "--quality",
+            ),
+            (
+                VideoFile {
+                    from_us: Some(5),
+                    to_us: Some(5),
+                    ..file()
+                },
+                "--to",
+            ),
+            (
+                VideoFile {
+                    to_us: Some(0),
+                    ..file()
+                },
+                "--to",
+            ),
+        ] {
+            let error = options.check().unwrap_err().to_string();
+            assert!(error.starts_with(option), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_a_folder_and_no_video_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("notes.txt");
+        std::fs::write(&text, "no video").unwrap();
+        let missing = folder.path().join("nope.mp4");
+        for (path, want) in [
+            (missing.as_path(), "there is no such file"),
+            (folder.path(), "it is a folder"),
+            (text.as_path(), "is not a video"),
+        ] {
+            let error = VideoFile::new(path, "t").probe().unwrap_err().to_string();
+            assert!(
+                error.contains(want) && error.contains(&path.display().to_string()),
+                "{error}"
+            );
+        }
     }
 }

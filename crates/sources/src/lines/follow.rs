@@ -80,11 +80,10 @@ enum Verdict {
 /// `named` is the file that has the name now, and its length.
 fn verdict(open: Identity, position: u64, named: Option<(Identity, u64)>) -> Verdict {
     match named {
-        // Moved away, the new one not made yet: the old may still be written to.
-        None => Verdict::Wait,
         Some((named, _)) if named != open => Verdict::Reopen,
         Some((_, len)) if len < position => Verdict::FromStart,
-        Some(_) => Verdict::Wait,
+        // No file of the name: moved away, the new one not made yet; the old may still be written to.
+        Some(_) | None => Verdict::Wait,
     }
 }
 
@@ -166,7 +165,7 @@ impl Followed {
     }
 }
 
-pub(super) fn cannot_open(path: &Path, error: &std::io::Error) -> SourceError {
+pub(crate) fn cannot_open(path: &Path, error: &std::io::Error) -> SourceError {
     SourceError::File {
         path: path.display().to_string(),
         why: match error.kind() {
@@ -226,7 +225,10 @@ mod tests {
         let mut followed = Followed::open(&path, true).await.unwrap();
         assert_eq!(text(&mut followed, 4).await, "one\n");
 
-        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap();
         file.write_all(b"two\n").unwrap();
         assert_eq!(text(&mut followed, 4).await, "two\n");
 
@@ -234,7 +236,10 @@ mod tests {
         assert_eq!(text(&mut followed, 2).await, "3\n");
 
         // Written to after it was moved, as a program does that has not noticed yet: nothing is lost.
-        let mut old = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let mut old = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap();
         std::fs::rename(&path, folder.path().join("log.1")).unwrap();
         std::fs::write(&path, "five\n").unwrap();
         old.write_all(b"four\n").unwrap();
@@ -247,7 +252,10 @@ mod tests {
         let path = folder.path().join("log");
         std::fs::write(&path, "old\n").unwrap();
         let mut followed = Followed::open(&path, false).await.unwrap();
-        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap();
         file.write_all(b"new\n").unwrap();
         assert_eq!(text(&mut followed, 4).await, "new\n");
     }

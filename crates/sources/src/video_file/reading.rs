@@ -1,0 +1,323 @@
+//! The thread that reads, and where asked for decodes and encodes: file in, pictures with their times out.
+//!
+//! It blocks on the disk and takes processor time, so it is no task of the runtime; the channel out of it holds a few
+//! pictures and makes it wait.
+
+use std::fs::File;
+use std::path::Path;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use weir_media::container::{self, Demuxer};
+use weir_media::decode::{self, PictureDecoder};
+use weir_media::encode::H264Encoder;
+use weir_media::{AccessUnit, Codec, MediaError, VideoTrack, Yuv420, jpeg, png};
+
+use super::timeline::{Thin, Timeline};
+use super::{CodecChoice, VideoFile};
+use crate::SourceError;
+use crate::pictures::fitting_bitrate_bps;
+
+/// Pictures that may wait to be sent.
+const AHEAD: usize = 4;
+
+/// What the thread has to say.
+pub(super) enum Item {
+    /// The next picture.
+    Ready {
+        /// With the publisher's times.
+        unit: AccessUnit,
+        /// Of a JPEG or PNG.
+        size: Option<(u32, u32)>,
+        /// When the file shows it.
+        file_us: i64,
+    },
+    /// What was passed over.
+    Damage { pictures: u64, what: String },
+    /// It could not go on.
+    Failed(SourceError),
+}
+
+/// Opens the file.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Demuxer>, SourceError> {
+    let file = File::open(path).map_err(|error| crate::lines::cannot_open(path, &error))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(SourceError::File {
+            path: path.display().to_string(),
+            why: "it is a folder; name a video file".to_owned(),
+        });
+    }
+    container::open(file).map_err(|error| about(path, &error))
+}
+
+pub(super) fn about(path: &Path, error: &MediaError) -> SourceError {
+    SourceError::Media(error.about(&path.display().to_string()))
+}
+
+/// Which codec the topic will hold.
+pub(super) fn published_codec(choice: CodecChoice, track: &VideoTrack) -> Codec {
+    match choice {
+        CodecChoice::Copy => track.codec,
+        CodecChoice::H264 => Codec::H264,
+        CodecChoice::Jpeg => Codec::Jpeg,
+        CodecChoice::Png => Codec::Png,
+    }
+}
+
+/// When the file shows it, its size where it is a JPEG or PNG, and what is to be published, with the file's times.
+type Ready = (i64, Option<(u32, u32)>, AccessUnit);
+
+/// What is done to each access unit.
+enum Work {
+    Copy,
+    Convert(Box<Converter>),
+}
+
+struct Converter {
+    decoder: Box<dyn PictureDecoder + Send>,
+    encoder: Encoder,
+    thin: Option<Thin>,
+    from_us: Option<i64>,
+    to_us: Option<i64>,
+}
+
+enum Encoder {
+    H264(Box<H264Encoder>),
+    Jpeg(u8),
+    Png,
+}
+
+/// Prepares the decoder and encoder, so that what cannot work is refused before anything is published.
+pub(super) struct Reading {
+    options: VideoFile,
+    demuxer: Box<dyn Demuxer>,
+    work: Work,
+    timeline: Timeline,
+    damage_told: usize,
+}
+
+impl Reading {
+    pub(super) fn new(options: VideoFile) -> Result<Self, SourceError> {
+        let demuxer = open(&options.path)?;
+        let track = demuxer.track();
+        let media = |error: MediaError| about(&options.path, &error);
+        let work = match options.codec {
+            CodecChoice::Copy => Work::Copy,
+            choice => {
+                let encoder = match choice {
+                    CodecChoice::Jpeg => Encoder::Jpeg(options.jpeg_quality),
+                    CodecChoice::Png => Encoder::Png,
+                    CodecChoice::H264 | CodecChoice::Copy => {
+                        let fps = options.fps.or_else(|| fps_of(track)).unwrap_or(25.0);
+                        let bitrate_bps = options
+                            .bitrate_bps
+                            .unwrap_or_else(|| fitting_bitrate_bps(track.width, track.height, fps));
+                        Encoder::H264(Box::new(
+                            H264Encoder::new(track.width, track.height, fps, bitrate_bps)
+                                .map_err(media)?,
+                        ))
+                    }
+                };
+                Work::Convert(Box::new(Converter {
+                    decoder: decode::decoder_for(track.codec).map_err(media)?,
+                    encoder,
+                    thin: options.fps.map(Thin::new),
+                    from_us: options.from_us,
+                    to_us: options.to_us,
+                }))
+            }
+        };
+        Ok(Self {
+            options,
+            demuxer,
+            work,
+            timeline: Timeline::default(),
+            damage_told: 0,
+        })
+    }
+
+    pub(super) fn track(&self) -> &VideoTrack {
+        self.demuxer.track()
+    }
+
+    /// Starts the thread; it ends when the channel's other end is dropped.
+    pub(super) fn start(self) -> mpsc::Receiver<Item> {
+        let (out, items) = mpsc::channel(AHEAD);
+        let failed = out.clone();
+        let spawned = std::thread::Builder::new()
+            .name("video-file".to_owned())
+            .spawn(move || self.read(&out));
+        if let Err(error) = spawned {
+            // The channel is empty, so there is room.
+            drop(failed.try_send(Item::Failed(SourceError::Media(format!(
+                "no thread to read the file on: {error}"
+            )))));
+        }
+        items
+    }
+
+    fn read(mut self, out: &mpsc::Sender<Item>) {
+        loop {
+            match self.lap(out) {
+                Ok(Some(0)) => {
+                    drop(out.blocking_send(Item::Failed(SourceError::Media(format!(
+                        "{}: no picture between --from and --to that can be published",
+                        self.options.path.display()
+                    )))));
+                    return;
+                }
+                Ok(Some(_)) if self.options.repeat => {
+                    self.timeline.next_lap();
+                    // The damage was told in the first lap.
+                    self.damage_told = usize::MAX;
+                }
+                // Nobody listens any more, or it is done.
+                Ok(None | Some(_)) => return,
+                Err(error) => {
+                    drop(out.blocking_send(Item::Failed(about(&self.options.path, &error))));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The file once; how many pictures, or nothing if nobody listens any more.
+    fn lap(&mut self, out: &mpsc::Sender<Item>) -> Result<Option<u64>, MediaError> {
+        self.demuxer.seek(self.options.from_us.unwrap_or(0))?;
+        if let Work::Convert(converter) = &mut self.work {
+            // Nothing of the lap before may be left in it.
+            converter.decoder = decode::decoder_for(self.demuxer.track().codec)?;
+            converter.thin = self.options.fps.map(Thin::new);
+        }
+        let mut sent = 0;
+        while let Some(unit) = self.demuxer.next()? {
+            if !self.tell_damage(out) {
+                return Ok(None);
+            }
+            if self.options.to_us.is_some_and(|to_us| unit.dts_us >= to_us) {
+                break;
+            }
+            let ready = match &mut self.work {
+                Work::Copy => {
+                    // Decoded before `to`, shown after it: needed by those shown before, if they are needed at all.
+                    vec![(unit.pts_us, None, unit)]
+                }
+                Work::Convert(converter) => {
+                    let at_us = unit.pts_us;
+                    match converter
+                        .decoder
+                        .decode(&unit)
+                        .and_then(|pictures| converter.encode(pictures))
+                    {
+                        Ok(ready) => ready,
+                        Err(error) => {
+                            let what =
+                                format!("the picture at {} was left out: {error}", seconds(at_us));
+                            if out
+                                .blocking_send(Item::Damage { pictures: 1, what })
+                                .is_err()
+                            {
+                                return Ok(None);
+                            }
+                            continue;
+                        }
+                    }
+                }
+            };
+            match self.hand_over(ready, out) {
+                Some(count) => sent += count,
+                None => return Ok(None),
+            }
+        }
+        if !self.tell_damage(out) {
+            return Ok(None);
+        }
+        let rest = match &mut self.work {
+            Work::Copy => Vec::new(),
+            Work::Convert(converter) => {
+                let pictures = converter.decoder.flush()?;
+                converter.encode(pictures)?
+            }
+        };
+        Ok(self.hand_over(rest, out).map(|count| sent + count))
+    }
+
+    fn hand_over(&mut self, ready: Vec<Ready>, out: &mpsc::Sender<Item>) -> Option<u64> {
+        let count = ready.len() as u64;
+        for (file_us, size, unit) in ready {
+            let placed = self
+                .timeline
+                .place(unit.pts_us, unit.dts_us, unit.duration_us);
+            let unit = AccessUnit {
+                pts_us: placed.pts_us,
+                dts_us: placed.dts_us,
+                ..unit
+            };
+            out.blocking_send(Item::Ready {
+                unit,
+                size,
+                file_us,
+            })
+            .ok()?;
+        }
+        Some(count)
+    }
+
+    fn tell_damage(&mut self, out: &mpsc::Sender<Item>) -> bool {
+        let damage = self.demuxer.damage();
+        for found in damage.iter().skip(self.damage_told) {
+            let what = match (found.pts_us, found.position_bytes) {
+                (Some(at_us), _) => format!("damaged at {}: {}", seconds(at_us), found.what),
+                (None, Some(at)) => format!("damaged at byte {at}: {}", found.what),
+                (None, None) => format!("damaged: {}", found.what),
+            };
+            let pictures = found.pictures;
+            if out.blocking_send(Item::Damage { pictures, what }).is_err() {
+                return false;
+            }
+        }
+        self.damage_told = self.damage_told.max(damage.len());
+        true
+    }
+}
+
+impl Converter {
+    fn encode(&mut self, pictures: Vec<(i64, Yuv420)>) -> Result<Vec<Ready>, MediaError> {
+        let mut ready = Vec::new();
+        for (pts_us, picture) in pictures {
+            let outside = self.from_us.is_some_and(|from_us| pts_us < from_us)
+                || self.to_us.is_some_and(|to_us| pts_us >= to_us)
+                // Before the edit list's start: there to decode later ones with, not to be shown.
+                || pts_us < 0;
+            if outside || self.thin.as_mut().is_some_and(|thin| !thin.takes(pts_us)) {
+                continue;
+            }
+            let size = (picture.width, picture.height);
+            let whole = |data: Vec<u8>| AccessUnit {
+                pts_us,
+                dts_us: pts_us,
+                duration_us: 0,
+                key: true,
+                data: Bytes::from(data),
+            };
+            ready.push(match &mut self.encoder {
+                Encoder::H264(encoder) => (pts_us, None, encoder.encode(&picture, pts_us, false)?),
+                Encoder::Jpeg(quality) => {
+                    (pts_us, Some(size), whole(jpeg::encode(&picture, *quality)?))
+                }
+                Encoder::Png => (pts_us, Some(size), whole(png::encode(&picture)?)),
+            });
+        }
+        Ok(ready)
+    }
+}
+
+fn fps_of(track: &VideoTrack) -> Option<f64> {
+    let seconds = track.duration_us? as f64 / 1e6;
+    let fps = track.pictures? as f64 / seconds;
+    (0.1..=240.0).contains(&fps).then_some(fps)
+}
+
+pub(super) fn seconds(us: i64) -> String {
+    format!("{:.3} s", us as f64 / 1e6)
+}
