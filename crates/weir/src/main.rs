@@ -1,1 +1,112 @@
-fn main() {}
+//! `weir`: live video, numbers and text through a Kafka log.
+//!
+//! Reads what was asked for (`cli`, `config`), then hands it to its command (`commands/`). Results go to standard output,
+//! progress and logs to standard error. This is the only place that knows of every crate.
+
+mod cli;
+mod commands;
+mod config;
+mod context;
+mod format;
+mod output;
+mod progress;
+mod signals;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Global, LogFormat};
+use crate::context::Context;
+
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    start_logging(&cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
+    };
+    let code = runtime.block_on(run(cli));
+    // A read of the terminal cannot be called back: what is still blocked there must not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(cli: Cli) -> ExitCode {
+    let shutdown = CancellationToken::new();
+    let context = match Context::new(&cli.global, shutdown.clone()) {
+        Ok(context) => context,
+        Err(error) => {
+            eprintln!("weir: {error:#}");
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    let signals = signals::watch(shutdown);
+    match commands::run(cli.command, &context).await {
+        Ok(()) => signals.exit_code(),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("weir: {error:#}");
+    ExitCode::from(FAILED)
+}
+
+fn parse() -> Result<Cli, ExitCode> {
+    let args: Vec<String> = std::env::args_os()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let file: Option<PathBuf> = config::named_file(&args, std::env::var("WEIR_CONFIG").ok())
+        .or_else(|| {
+            Path::new(config::DEFAULT_FILE)
+                .is_file()
+                .then(|| config::DEFAULT_FILE.into())
+        });
+    let mut command = Cli::command();
+    if let Some(file) = file {
+        command = config::with_file(command, &file).map_err(|error| {
+            eprintln!("weir: {error}");
+            ExitCode::from(WRONG_USAGE)
+        })?;
+    }
+    let parsed = command
+        .try_get_matches_from(std::env::args_os())
+        .and_then(|found| Cli::from_arg_matches(&found));
+    parsed.map_err(|error| {
+        // Help that was asked for is a result; a usage error is not.
+        let code = if error.use_stderr() { WRONG_USAGE } else { 0 };
+        let _ = error.print();
+        ExitCode::from(code)
+    })
+}
+
+fn start_logging(global: &Global) {
+    let default = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, _) => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match global.log_format {
+        LogFormat::Text => logs.with_target(false).init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}

@@ -1,0 +1,179 @@
+//! `weir demo`: the whole path in one process: broker, page, a video, three sensors, a text feed and its word counts.
+//!
+//! Nothing here is special: the same sources, processor and page run as `weir publish …`, `weir process words` and
+//! `weir serve`, put together.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::task::JoinSet;
+use weir_client::{Kafka, TopicSpec};
+use weir_processors::words::Words;
+use weir_sources::Silent;
+use weir_sources::sensor::Sensors;
+use weir_sources::testcard::TestCardSource;
+use weir_sources::text_feed::TextFeed;
+use weir_sources::video_file::VideoFile;
+
+use crate::commands::broker::{Backend, BrokerOptions};
+use crate::commands::serve::{Page, WebOptions, announce};
+use crate::context::Context;
+
+const VIDEO: &str = "demo-video";
+const SENSORS: &str = "demo-sensors";
+const TEXT: &str = "demo-text";
+const WORDS: &str = "demo-words";
+
+/// A demo left running for a week must not fill the disk: what each of its topics keeps at most.
+const KEPT_BYTES: &str = "268435456";
+const SEGMENT_BYTES: &str = "67108864";
+
+/// Options of `weir demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "For example: weir demo holiday.mp4")]
+pub struct DemoArgs {
+    /// The video to play on a loop (MP4, MOV, Matroska, WebM) instead of the built-in test card
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    pub web: WebOptions,
+    #[command(flatten)]
+    pub broker: BrokerOptions,
+}
+
+/// Runs everything until it is told to end.
+pub async fn run(args: DemoArgs, context: &Context) -> anyhow::Result<()> {
+    if let Some(file) = &args.file {
+        VideoFile::new(file, VIDEO).probe()?;
+    }
+    let page = Page::listen(&args.web).await?;
+    let backend = Backend::start(&args.broker, context).await?;
+    let page = page.serve(backend.kafka(), Some(VIDEO), context);
+    announce(&page.url, &backend.address(), context);
+
+    let mut parts = start_parts(args.file.as_deref(), backend.kafka(), context).await?;
+    let ended = loop {
+        tokio::select! {
+            () = context.shutdown.cancelled() => break Ok(()),
+            failure = backend.failed() => break Err(failure),
+            Some(part) = parts.join_next() => match part.context("a part of the demo has stopped") {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) | Err(error) => break Err(error),
+            },
+        }
+    };
+    context.shutdown.cancel();
+    while parts.join_next().await.is_some() {}
+    page.ended().await?;
+    backend.shutdown().await;
+    ended
+}
+
+type Part = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+async fn start_parts(
+    file: Option<&Path>,
+    kafka: &Kafka,
+    context: &Context,
+) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
+    for name in [VIDEO, SENSORS, TEXT] {
+        let spec = TopicSpec::new(name).partitions(1);
+        kafka
+            .create_topic(
+                spec.set("retention.bytes", KEPT_BYTES)
+                    .set("segment.bytes", SEGMENT_BYTES),
+            )
+            .await?;
+    }
+    let mut parts = JoinSet::new();
+    for part in [
+        video(file, kafka, context),
+        sensors(kafka, context),
+        text(kafka, context),
+        words(kafka, context),
+    ] {
+        parts.spawn(part);
+    }
+    Ok(parts)
+}
+
+fn video(file: Option<&Path>, kafka: &Kafka, context: &Context) -> Part {
+    let (kafka, shutdown, clock) = (
+        kafka.clone(),
+        context.shutdown.clone(),
+        context.clock.clone(),
+    );
+    let file = file.map(|file| VideoFile {
+        repeat: true,
+        clock: clock.clone(),
+        ..VideoFile::new(file, VIDEO)
+    });
+    Box::pin(async move {
+        match file {
+            Some(source) => source.run(&kafka, Arc::new(Silent), shutdown).await?,
+            None => {
+                TestCardSource {
+                    clock,
+                    ..TestCardSource::new(VIDEO)
+                }
+                .run(&kafka, Arc::new(Silent), shutdown)
+                .await?
+            }
+        };
+        Ok(())
+    })
+}
+
+fn sensors(kafka: &Kafka, context: &Context) -> Part {
+    let (kafka, shutdown, clock) = (
+        kafka.clone(),
+        context.shutdown.clone(),
+        context.clock.clone(),
+    );
+    Box::pin(async move {
+        let source = Sensors {
+            producers: 3,
+            clock,
+            ..Sensors::new(SENSORS)
+        };
+        source.run(&kafka, Arc::new(Silent), shutdown).await?;
+        Ok(())
+    })
+}
+
+fn text(kafka: &Kafka, context: &Context) -> Part {
+    let (kafka, shutdown, clock) = (
+        kafka.clone(),
+        context.shutdown.clone(),
+        context.clock.clone(),
+    );
+    Box::pin(async move {
+        TextFeed {
+            clock,
+            ..TextFeed::new(TEXT)
+        }
+        .run(&kafka, Arc::new(Silent), shutdown)
+        .await?;
+        Ok(())
+    })
+}
+
+fn words(kafka: &Kafka, context: &Context) -> Part {
+    let (kafka, shutdown, clock) = (
+        kafka.clone(),
+        context.shutdown.clone(),
+        context.clock.clone(),
+    );
+    Box::pin(async move {
+        Words {
+            clock,
+            ..Words::new(TEXT, WORDS)
+        }
+        .run(&kafka, Arc::new(Silent), shutdown)
+        .await?;
+        Ok(())
+    })
+}

@@ -1,0 +1,33 @@
+//! One file a command: its options and what it does with them.
+//!
+//! A new command is one new file here and one line in `cli::Command` and in `run`.
+
+pub mod broker;
+pub mod completions;
+pub mod consume;
+pub mod demo;
+pub mod man;
+pub mod process;
+pub mod produce;
+pub mod publish;
+pub mod serve;
+pub mod topic;
+
+use crate::cli::Command;
+use crate::context::Context;
+
+/// Runs the command that was asked for.
+pub async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Broker(args) => broker::run(args, context).await,
+        Command::Publish(command) => publish::run(command, context).await,
+        Command::Produce(args) => produce::run(args, context).await,
+        Command::Consume(args) => consume::run(args, context).await,
+        Command::Topic(command) => topic::run(command, context).await,
+        Command::Process(command) => process::run(command, context).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}

@@ -1,0 +1,153 @@
+//! `weir serve`: the embedded broker (unless a Kafka is named) and the page; and what `demo` shares with it.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use weir_client::Kafka;
+use weir_web::WebConfig;
+
+use crate::commands::broker::{Backend, BrokerOptions};
+use crate::context::Context;
+
+/// Options of `weir serve`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "For example, the page for an existing Kafka: weir --bootstrap kafka:9092 serve"
+)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub web: WebOptions,
+    #[command(flatten)]
+    pub broker: BrokerOptions,
+}
+
+/// What the web server can be told.
+#[derive(Debug, Clone, Args)]
+pub struct WebOptions {
+    /// Where the page and the HTTP interface listen
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
+    pub listen: SocketAddr,
+    /// A further name under which browsers may reach the page (repeatable); loopback and --listen always may
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
+}
+
+/// Runs the page until it is told to end.
+pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<()> {
+    // Listening comes first: a port in use must be told before anything is started.
+    let page = Page::listen(&args.web).await?;
+    let backend = Backend::start(&args.broker, context).await?;
+    let page = page.serve(backend.kafka(), None, context);
+    announce(&page.url, &backend.address(), context);
+    let ended = tokio::select! {
+        () = context.shutdown.cancelled() => Ok(()),
+        failure = backend.failed() => Err(failure),
+    };
+    context.shutdown.cancel();
+    page.ended().await?;
+    backend.shutdown().await;
+    ended
+}
+
+/// Says where everything is.
+pub fn announce(url: &str, kafka: &str, context: &Context) {
+    if context.json {
+        println!("{}", serde_json::json!({ "page": url, "kafka": kafka }));
+    } else {
+        println!("Page   {url}\nKafka  {kafka}\n\nCtrl-C ends it.");
+    }
+}
+
+/// The web server, listening and not yet answering.
+pub struct Page {
+    listener: TcpListener,
+    config: WebConfig,
+    url: String,
+}
+
+/// The web server, answering.
+pub struct RunningPage {
+    /// Where it is.
+    pub url: String,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Page {
+    /// Takes the address.
+    pub async fn listen(options: &WebOptions) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .map_err(|error| refusal(options.listen, &error))?;
+        let addr = listener
+            .local_addr()
+            .context("cannot tell the page's address")?;
+        let config = WebConfig {
+            allowed_hosts: options.allow_host.clone(),
+            ..WebConfig::default()
+        };
+        Ok(Self {
+            listener,
+            config,
+            url: format!("http://{addr}/"),
+        })
+    }
+
+    /// Answers until `context.shutdown`; `/video` without a topic shows `video_topic`.
+    pub fn serve(
+        mut self,
+        kafka: &Kafka,
+        video_topic: Option<&str>,
+        context: &Context,
+    ) -> RunningPage {
+        self.config.default_video_topic = video_topic.map(str::to_owned);
+        let served = weir_web::serve(
+            self.listener,
+            kafka.clone(),
+            context.clock.clone(),
+            self.config,
+            context.shutdown.clone(),
+        );
+        RunningPage {
+            url: self.url,
+            task: tokio::spawn(served),
+        }
+    }
+}
+
+impl RunningPage {
+    /// Waits until the last connection has ended.
+    pub async fn ended(self) -> anyhow::Result<()> {
+        self.task
+            .await
+            .context("the web server has stopped")?
+            .context("the web server has stopped")
+    }
+}
+
+fn refusal(addr: SocketAddr, error: &std::io::Error) -> anyhow::Error {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "port {} is in use at {}: end the program that listens there, or choose another with --listen {}:{}",
+            addr.port(),
+            addr.ip(),
+            addr.ip(),
+            addr.port().wrapping_add(1)
+        ),
+        std::io::ErrorKind::AddrNotAvailable => {
+            anyhow::anyhow!(
+                "{} is no address of this machine: choose one with --listen, such as 127.0.0.1:8080",
+                addr.ip()
+            )
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow::anyhow!(
+                "port {} needs privileges: choose one from 1024 up with --listen",
+                addr.port()
+            )
+        }
+        _ => anyhow::anyhow!("cannot listen at {addr}: {error}"),
+    }
+}
