@@ -1,0 +1,176 @@
+//! JPEG, PNG and transcoded pictures over plain HTTP, in the shape of the tutorials' programs.
+
+mod world;
+
+use bytes::Bytes;
+use weir_client::NewRecord;
+use weir_media::jpeg;
+use world::{Camera, World, jpegs};
+
+/// The parts of a multipart body: content type and bytes, by their own lengths.
+fn parts(body: &[u8]) -> Vec<(String, Bytes)> {
+    let mut out = Vec::new();
+    let mut rest = body;
+    while let Some(after) = rest.strip_prefix(b"--frame\r\n") {
+        let Some(end) = after.windows(4).position(|four| four == b"\r\n\r\n") else {
+            break;
+        };
+        let head = String::from_utf8(after[..end].to_vec()).unwrap();
+        let value = |name: &str| {
+            let line = head.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("no {name} in {head:?}"))
+                .to_owned()
+        };
+        let len: usize = value("Content-Length: ").parse().unwrap();
+        let data = &after[end + 4..];
+        if data.len() < len + 2 {
+            break;
+        }
+        assert_eq!(&data[len..len + 2], b"\r\n");
+        out.push((
+            value("Content-Type: "),
+            Bytes::copy_from_slice(&data[..len]),
+        ));
+        rest = &data[len + 2..];
+    }
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jpegs_go_to_every_viewer_byte_for_byte() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let (records, files): (Vec<_>, Vec<_>) = jpegs("cam", 8).into_iter().unzip();
+    world.publish(records).await;
+    for path in [
+        "/topics/cam/video.mjpeg?from=start",
+        "/video?topic=cam&from=start",
+        "/video?from=0",
+    ] {
+        let answer = world
+            .read_until(path, &[], |bytes| parts(bytes).len() == 8)
+            .await;
+        assert_eq!(answer.kind, "multipart/x-mixed-replace; boundary=frame");
+        let got = parts(&answer.body);
+        assert!(got.iter().all(|(kind, _)| kind == "image/jpeg"));
+        let got: Vec<_> = got.into_iter().map(|(_, file)| file).collect();
+        assert_eq!(got, files, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_pictures_begin_with_the_newest_at_once_and_pngs_stay_pngs() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let (records, files): (Vec<_>, Vec<_>) = jpegs("cam", 3).into_iter().unzip();
+    world.publish(records).await;
+    let newest = world
+        .read_until("/topics/cam/video.mjpeg", &[], |bytes| {
+            !parts(bytes).is_empty()
+        })
+        .await;
+    assert_eq!(parts(&newest.body)[0].1, files[2]);
+    let png = Bytes::from_static(b"\x89PNG\r\n\x1a\nnot really, and passed on as it is");
+    world.topic("stills").await;
+    world.publish([NewRecord::new("stills", png.clone())]).await;
+    let newest = world
+        .read_until("/topics/stills/video.mjpeg", &[], |bytes| {
+            !parts(bytes).is_empty()
+        })
+        .await;
+    assert_eq!(
+        parts(&newest.body)[0],
+        ("image/png".to_owned(), png.clone())
+    );
+    let snapshot = world.get("/topics/stills/snapshot.jpg").await;
+    assert_eq!(
+        (snapshot.kind.as_str(), &snapshot.body[..]),
+        ("image/png", &png[..])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_viewers_at_once_both_get_every_picture() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let (records, files): (Vec<_>, Vec<_>) = jpegs("cam", 20).into_iter().unzip();
+    let mut records = records.into_iter();
+    world.publish(records.by_ref().take(1)).await;
+    let read = || {
+        world.read_until("/topics/cam/video.mjpeg", &[], |bytes| {
+            parts(bytes).len() == 20
+        })
+    };
+    let publishing = async {
+        while world.metric("weir_web_viewers").await < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        for record in records {
+            world.publish([record]).await;
+        }
+    };
+    let (one, other, ()) = tokio::join!(read(), read(), publishing);
+    for answer in [one, other] {
+        let got: Vec<_> = parts(&answer.body)
+            .into_iter()
+            .map(|(_, file)| file)
+            .collect();
+        assert_eq!(got, files);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h264_is_decoded_for_those_who_want_jpegs() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let mut camera = Camera::new("cam", 10);
+    world.publish(camera.pictures(25)).await;
+    for path in [
+        "/topics/cam/video.mjpeg",
+        "/topics/cam/video.mjpeg?from=start",
+    ] {
+        let answer = world
+            .read_until(path, &[], |bytes| parts(bytes).len() >= 3)
+            .await;
+        for (kind, file) in parts(&answer.body) {
+            assert_eq!(kind, "image/jpeg");
+            assert_eq!(jpeg::size(&file), Some((160, 128)));
+        }
+    }
+    let snapshot = world.get("/topics/cam/snapshot.jpg?at=13").await;
+    assert_eq!(snapshot.status, 200, "{}", snapshot.text());
+    assert_eq!(jpeg::size(&snapshot.body), Some((160, 128)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_the_browser_and_coming_back_goes_on_and_reloading_does_not_restart() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let (records, files): (Vec<_>, Vec<_>) = jpegs("cam", 12).into_iter().unzip();
+    world.publish(records).await;
+    let path = "/topics/cam/video.mjpeg?from=resume&group=view";
+    let mut seen = Vec::new();
+    while seen.len() < 12 {
+        let want = (seen.len() + 4).min(12) - seen.len();
+        let answer = world
+            .read_until(path, &[], move |bytes| parts(bytes).len() >= want)
+            .await;
+        let got: Vec<_> = parts(&answer.body)
+            .into_iter()
+            .map(|(_, file)| file)
+            .collect();
+        // What was under way when the browser closed may come again, but nothing is left out.
+        let first = files.iter().position(|file| *file == got[0]).unwrap();
+        assert!(first <= seen.len(), "{first} behind {}", seen.len());
+        seen.truncate(first);
+        seen.extend(got);
+        for _ in 0..100 {
+            let committed = world.kafka.committed("view", "cam").await.unwrap()[0].offset;
+            if committed >= Some(seen.len() as i64 - 1) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+    assert_eq!(seen, files);
+}

@@ -1,0 +1,310 @@
+//! Live and past video over the player's WebSocket and as MP4.
+
+mod world;
+
+use weir_client::TopicSpec;
+use weir_media::container;
+use world::{Camera, Got, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_begins_at_the_last_key_frame_and_then_gets_every_picture() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let mut camera = Camera::new("cam", 10);
+    world.publish(camera.pictures(25)).await;
+
+    let mut player = world.socket("/topics/cam/live").await;
+    let init = player.text("init").await;
+    assert!(
+        init["codec"].as_str().unwrap().starts_with("avc1."),
+        "{init}"
+    );
+    assert_eq!(
+        init["mime"],
+        format!("video/mp4; codecs=\"{}\"", init["codec"].as_str().unwrap())
+    );
+    assert_eq!(
+        (init["width"].as_u64(), init["height"].as_u64()),
+        (Some(160), Some(128))
+    );
+    let Got::Init(segment) = player.next().await else {
+        panic!("no init segment behind the init text");
+    };
+    assert_eq!(&segment[4..8], b"ftyp");
+    let Got::Fragment {
+        key,
+        offset,
+        timestamp_ms,
+        fragment,
+        ..
+    } = player.next().await
+    else {
+        panic!("no picture behind the init segment");
+    };
+    assert!(key);
+    assert_eq!((offset, timestamp_ms), (20, 1_800));
+    assert_eq!(&fragment[4..8], b"moof");
+    player.text("live").await;
+
+    world.publish(camera.pictures(10)).await;
+    assert_eq!(player.offsets_to(34).await, (25..35).collect::<Vec<_>>());
+
+    // The second viewer of the same reader begins at the newest key frame.
+    let mut second = world.socket("/topics/cam/live").await;
+    assert_eq!(second.offsets_to(34).await, (30..35).collect::<Vec<_>>());
+    assert_eq!(world.metric("weir_web_viewers").await, 2);
+    player.close().await;
+    world.publish(camera.pictures(1)).await;
+    assert_eq!(second.offset().await, 35);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_of_an_empty_topic_waits_and_gets_the_first_picture() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let mut player = world.socket("/topics/cam/live").await;
+    let waiting = player.text("waiting").await;
+    assert!(waiting["why"].as_str().unwrap().contains("cam"));
+    world.publish(Camera::new("cam", 10).pictures(2)).await;
+    player.text("reconnected").await;
+    assert_eq!(player.offsets_to(1).await, [0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_played_from_its_start_and_goes_over_into_the_present_without_a_break() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let mut camera = Camera::new("cam", 10);
+    world.publish(camera.pictures(35)).await;
+    let mut player = world.socket("/topics/cam/live?from=start").await;
+    assert_eq!(player.offsets_to(34).await, (0..35).collect::<Vec<_>>());
+    player.text("live").await;
+    let mut last_pts_us = 34 * 40_000;
+    for offset in 35..80 {
+        world.publish(camera.pictures(1)).await;
+        loop {
+            match player.next().await {
+                Got::Fragment {
+                    offset: got,
+                    pts_us,
+                    ..
+                } => {
+                    assert_eq!(got, offset);
+                    assert!(pts_us > last_pts_us);
+                    last_pts_us = pts_us;
+                    break;
+                }
+                Got::Closed => panic!("closed"),
+                other => assert!(!matches!(&other, Got::Text(t) if t["type"] == "skipped")),
+            }
+        }
+    }
+    // Its own reader is gone: both are viewers of the topic's one reader.
+    assert_eq!(world.metric("weir_web_viewers").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offset_or_time_between_key_frames_is_begun_at_the_key_frame_in_front() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let mut camera = Camera::new("cam", 10);
+    world.publish(camera.pictures(40)).await;
+    for from in ["17", "1970-01-01T00:00:01.680Z"] {
+        let mut player = world.socket(&format!("/topics/cam/live?from={from}")).await;
+        let mut got = Vec::new();
+        while got.len() < 10 {
+            if let Got::Fragment {
+                offset, preroll, ..
+            } = player.next().await
+            {
+                got.push((offset, preroll));
+            }
+        }
+        let want: Vec<_> = (10..20).map(|offset| (offset, offset < 17)).collect();
+        assert_eq!(got, want, "from={from}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_that_comes_back_goes_on_where_it_left_off() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 5).pictures(40)).await;
+    let path = "/topics/cam/live?from=resume&group=tv";
+    let mut player = world.socket(path).await;
+    assert_eq!(player.offset().await, 0, "a new group begins at the start");
+    player.offsets_to(39).await;
+    player.close().await;
+    committed(&world, "tv", 40).await;
+    world.kafka.commit("tv", "cam", &[(0, 23)]).await.unwrap();
+    let mut player = world.socket(path).await;
+    let mut first_wanted = None;
+    while first_wanted.is_none() {
+        match player.next().await {
+            Got::Fragment {
+                offset,
+                preroll,
+                key,
+                ..
+            } if preroll => assert!(key == (offset == 20)),
+            Got::Fragment { offset, .. } => first_wanted = Some(offset),
+            _ => {}
+        }
+    }
+    assert_eq!(first_wanted, Some(23));
+    // Another with the same group gets everything too.
+    let mut other = world.socket(path).await;
+    assert!(other.offset().await <= 40);
+}
+
+async fn committed(world: &World, group: &str, want: i64) {
+    for _ in 0..200 {
+        let committed = world.kafka.committed(group, "cam").await.unwrap();
+        if committed[0].offset == Some(want) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{:?}", world.kafka.committed(group, "cam").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_that_takes_nothing_skips_to_a_key_frame_and_slows_nobody() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let mut camera = Camera::new("cam", 10);
+    world.publish(camera.pictures(10)).await;
+    let mut slow = world.socket("/topics/cam/live").await;
+    let mut quick = world.socket("/topics/cam/live").await;
+    slow.text("live").await;
+    quick.text("live").await;
+    // More than the kernel and the queue hold together.
+    let rounds = 60;
+    for round in 0..rounds {
+        let mut records = camera.pictures(10);
+        for record in &mut records[1..] {
+            let mut large = record.value.take().unwrap().to_vec();
+            large.resize(150_000, 0x55);
+            record.value = Some(large.into());
+        }
+        world.publish(records).await;
+        let first = 10 + round * 10;
+        assert_eq!(quick.offsets_to(first + 9).await.len(), 10);
+    }
+    let skipped = slow.text("skipped").await;
+    let told = skipped["pictures"].as_u64().unwrap();
+    assert!(told > 0);
+    match slow.next().await {
+        Got::Fragment { key, offset, .. } => assert!(key, "went on at {offset}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(world.metric("weir_web_pictures_skipped_total").await >= told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_stay_while_kafka_is_away_and_go_on_when_it_is_back() {
+    let mut world = World::start().await;
+    world.topic("cam").await;
+    let mut camera = Camera::new("cam", 10);
+    world.publish(camera.pictures(10)).await;
+    let mut player = world.socket("/topics/cam/live").await;
+    player.text("live").await;
+    world.stop_broker().await;
+    let waiting = player.text("waiting").await;
+    assert!(!waiting["why"].as_str().unwrap().is_empty());
+    world.restart_broker().await;
+    world.publish(camera.pictures(10)).await;
+    player.text("reconnected").await;
+    assert!(player.offset().await >= 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_mp4_of_a_part_holds_exactly_that_part_and_begins_at_zero() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let mut camera = Camera::new("cam", 10);
+    world.publish(camera.pictures(40)).await;
+    let answer = world.get("/topics/cam/video.mp4?from=10&to=30").await;
+    assert_eq!((answer.status, answer.kind.as_str()), (200, "video/mp4"));
+    let mut file = container::open(std::io::Cursor::new(answer.body)).unwrap();
+    let mut times_us = Vec::new();
+    while let Some(unit) = file.next().unwrap() {
+        times_us.push(unit.pts_us);
+    }
+    assert_eq!(times_us, (0..20).map(|n| n * 40_000).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_mp4_of_the_present_grows() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let mut camera = Camera::new("cam", 10);
+    world.publish(camera.pictures(25)).await;
+    let moofs = |bytes: &[u8]| bytes.windows(4).filter(|four| four == b"moof").count();
+    let reading = world.read_until("/topics/cam/video.mp4", &[], move |bytes| {
+        moofs(bytes) >= 12
+    });
+    let publishing = async {
+        for _ in 0..10 {
+            world.publish(camera.pictures(1)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    let (answer, ()) = tokio::join!(reading, publishing);
+    assert!(moofs(&answer.body) >= 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_of_several_partitions_plays_what_arrives() {
+    let world = World::start().await;
+    world.topic_of(TopicSpec::new("cam").partitions(3)).await;
+    let mut camera = Camera::new("cam", 10);
+    world.publish(camera.pictures(25)).await;
+    for from in ["live", "start"] {
+        let mut player = world.socket(&format!("/topics/cam/live?from={from}")).await;
+        let want = if from == "live" { 20 } else { 0 };
+        assert_eq!(player.offsets_to(24).await, (want..25).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_starts_anew_does_not_turn_the_players_time_back() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 10).pictures(15)).await;
+    let mut player = world.socket("/topics/cam/live?from=start").await;
+    player.offsets_to(14).await;
+    world.publish(Camera::new("cam", 10).pictures(15)).await;
+    let mut last_us = 14 * 40_000;
+    for want in 15..30 {
+        loop {
+            if let Got::Fragment { offset, pts_us, .. } = player.next().await {
+                assert_eq!(offset, want);
+                assert!(pts_us > last_us, "{pts_us} at {offset} behind {last_us}");
+                last_us = pts_us;
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_ends_when_the_server_is_told_to() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 10).pictures(5)).await;
+    let mut player = world.socket("/topics/cam/live").await;
+    player.text("live").await;
+    let mut series = world.socket("/topics/cam/series").await;
+    let reading = world.read_until("/topics/cam/video.mp4", &[], |_| false);
+    let records = world.read_until("/topics/cam/records", &[], |_| false);
+    let ending = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        world.shutdown.cancel();
+    };
+    let (video, records, ()) = tokio::join!(reading, records, ending);
+    assert_eq!((video.status, records.status), (200, 200));
+    while player.next().await != Got::Closed {}
+    while series.next().await != Got::Closed {}
+    world.served.await.unwrap().unwrap();
+}
