@@ -55,8 +55,7 @@ impl H264Encoder {
         let config = EncoderConfig::new()
             .bitrate(BitRate::from_bps(bitrate_bps.clamp(10_000, 200_000_000)))
             .max_frame_rate(FrameRate::from_hz(fps as f32))
-            // The same algorithm as `Bitrate`, without its complaint on standard error that no picture is skipped.
-            .rate_control_mode(RateControlMode::BitrateModePostSkip)
+            .rate_control_mode(RateControlMode::Bitrate)
             .skip_frames(false)
             .usage_type(UsageType::CameraVideoRealTime)
             .complexity(Complexity::Low)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt as _;
@@ -166,14 +167,17 @@ async fn unmatched(
     let status = response.status();
     let plain = response
         .headers()
-        .get(axum::http::header::CONTENT_TYPE)
+        .get(header::CONTENT_TYPE)
         .is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     if plain && (status.is_client_error() || status.is_server_error()) {
-        let (parts, _) = response.into_parts();
-        let detail = status
-            .canonical_reason()
-            .unwrap_or("the request cannot be answered");
-        return (parts.headers, Problem::new(status, detail)).into_response();
+        let detail = status.canonical_reason().unwrap_or("it cannot be answered");
+        let mut problem = Problem::new(status, detail).into_response();
+        for (name, value) in response.headers() {
+            if name != header::CONTENT_LENGTH {
+                problem.headers_mut().entry(name).or_insert(value.clone());
+            }
+        }
+        return problem;
     }
     response
 }

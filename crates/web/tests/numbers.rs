@@ -68,6 +68,7 @@ async fn the_overview_says_what_each_topic_holds() {
         .await;
     assert_eq!(looks.kind, "text/event-stream");
     assert!(looks.events()[2]["topics"].as_array().unwrap().len() >= 5);
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,6 +113,7 @@ async fn a_series_begins_with_its_window_and_goes_on_as_records_come() {
     let first = &same.events()[0];
     assert_eq!(first["type"], "columns");
     assert_eq!(first["series"][0]["v"], json!([1.0, 2.0, 4.0]));
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,6 +172,7 @@ async fn records_come_as_events_with_their_ids_and_end_at_the_limit() {
         .await
         .events();
     assert_eq!(full[0]["value"]["text"].as_str().unwrap().len(), 10_000);
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,6 +215,7 @@ async fn the_newest_value_of_each_key_as_json_and_as_it_changes() {
     let all = answer.events();
     assert_eq!(all[0]["type"], "whole");
     assert_eq!(all[1], json!({"type": "changed", "changed": {"cat": null}}));
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,6 +254,7 @@ async fn records_posted_over_http_are_in_the_log_when_the_answer_comes() {
     assert_eq!(partitions, topic["partitions"]);
     assert_eq!(world.get("/healthz").await.status, 200);
     assert_eq!(world.get("/readyz").await.status, 200);
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,4 +267,5 @@ async fn the_series_of_a_topic_without_numbers_says_how_many_were_passed_over() 
         Got::Text(text) => assert_eq!(text["passed_over"], 1),
         other => panic!("{other:?}"),
     }
+    world.end().await;
 }

@@ -56,6 +56,7 @@ async fn jpegs_go_to_every_viewer_byte_for_byte() {
         let got: Vec<_> = got.into_iter().map(|(_, file)| file).collect();
         assert_eq!(got, files, "{path}");
     }
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,6 +88,7 @@ async fn live_pictures_begin_with_the_newest_at_once_and_pngs_stay_pngs() {
         (snapshot.kind.as_str(), &snapshot.body[..]),
         ("image/png", &png[..])
     );
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,6 +119,7 @@ async fn two_viewers_at_once_both_get_every_picture() {
             .collect();
         assert_eq!(got, files);
     }
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,6 +143,7 @@ async fn h264_is_decoded_for_those_who_want_jpegs() {
     let snapshot = world.get("/topics/cam/snapshot.jpg?at=13").await;
     assert_eq!(snapshot.status, 200, "{}", snapshot.text());
     assert_eq!(jpeg::size(&snapshot.body), Some((160, 128)));
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,4 +177,5 @@ async fn closing_the_browser_and_coming_back_goes_on_and_reloading_does_not_rest
         }
     }
     assert_eq!(seen, files);
+    world.end().await;
 }

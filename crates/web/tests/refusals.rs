@@ -97,6 +97,7 @@ async fn every_route_refuses_bad_values_by_the_name_of_the_field() {
         assert_eq!(error["problem"]["field"], field, "{path}: {error}");
         assert_eq!(socket.next().await, Got::Closed);
     }
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +156,7 @@ async fn what_is_posted_is_checked_before_anything_is_sent() {
         (wrong.status, wrong.kind.as_str()),
         (405, "application/problem+json")
     );
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,6 +200,7 @@ async fn a_page_elsewhere_gets_nothing() {
     request.headers_mut().insert("origin", origin);
     let refused = tokio_tungstenite::connect_async(request).await.unwrap_err();
     assert!(refused.to_string().contains("403"), "{refused}");
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,4 +216,5 @@ async fn every_answer_has_the_security_headers_and_the_page_is_there() {
         (200, "text/html; charset=utf-8")
     );
     assert_eq!(world.get("/nothing-here").await.status, 404);
+    world.end().await;
 }

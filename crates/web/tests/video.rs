@@ -56,6 +56,7 @@ async fn a_player_begins_at_the_last_key_frame_and_then_gets_every_picture() {
     player.close().await;
     world.publish(camera.pictures(1)).await;
     assert_eq!(second.offset().await, 35);
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,6 +69,7 @@ async fn a_player_of_an_empty_topic_waits_and_gets_the_first_picture() {
     world.publish(Camera::new("cam", 10).pictures(2)).await;
     player.text("reconnected").await;
     assert_eq!(player.offsets_to(1).await, [0, 1]);
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,6 +103,7 @@ async fn the_past_is_played_from_its_start_and_goes_over_into_the_present_withou
     }
     // Its own reader is gone: both are viewers of the topic's one reader.
     assert_eq!(world.metric("weir_web_viewers").await, 1);
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,6 +126,7 @@ async fn an_offset_or_time_between_key_frames_is_begun_at_the_key_frame_in_front
         let want: Vec<_> = (10..20).map(|offset| (offset, offset < 17)).collect();
         assert_eq!(got, want, "from={from}");
     }
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +159,7 @@ async fn a_viewer_that_comes_back_goes_on_where_it_left_off() {
     // Another with the same group gets everything too.
     let mut other = world.socket(path).await;
     assert!(other.offset().await <= 40);
+    world.end().await;
 }
 
 async fn committed(world: &World, group: &str, want: i64) {
@@ -199,6 +204,7 @@ async fn a_viewer_that_takes_nothing_skips_to_a_key_frame_and_slows_nobody() {
         other => panic!("{other:?}"),
     }
     assert!(world.metric("weir_web_pictures_skipped_total").await >= told);
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,6 +222,7 @@ async fn viewers_stay_while_kafka_is_away_and_go_on_when_it_is_back() {
     world.publish(camera.pictures(10)).await;
     player.text("reconnected").await;
     assert!(player.offset().await >= 10);
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,6 +239,7 @@ async fn an_mp4_of_a_part_holds_exactly_that_part_and_begins_at_zero() {
         times_us.push(unit.pts_us);
     }
     assert_eq!(times_us, (0..20).map(|n| n * 40_000).collect::<Vec<_>>());
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,6 +260,7 @@ async fn an_mp4_of_the_present_grows() {
     };
     let (answer, ()) = tokio::join!(reading, publishing);
     assert!(moofs(&answer.body) >= 12);
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,6 +274,7 @@ async fn a_topic_of_several_partitions_plays_what_arrives() {
         let want = if from == "live" { 20 } else { 0 };
         assert_eq!(player.offsets_to(24).await, (want..25).collect::<Vec<_>>());
     }
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -286,6 +296,7 @@ async fn a_publisher_that_starts_anew_does_not_turn_the_players_time_back() {
             }
         }
     }
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,6 +78,15 @@ impl World {
         }
     }
 
+    /// Everything ends in its order, so that nobody is left waiting for an answer.
+    pub async fn end(mut self) {
+        self.shutdown.cancel();
+        self.served.await.unwrap().unwrap();
+        if let Some(broker) = self.broker.take() {
+            broker.shutdown().await;
+        }
+    }
+
     /// The broker goes away.
     pub async fn stop_broker(&mut self) {
         self.broker.take().unwrap().shutdown().await;
