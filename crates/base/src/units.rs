@@ -315,10 +315,10 @@ mod tests {
             (Duration::from_millis(43), "43 ms"),
             (Duration::from_micros(1500), "1.5 ms"),
             (Duration::from_millis(1500), "1.5 s"),
-            (Duration::from_secs(60), "1 min"),
+            (Duration::from_mins(1), "1 min"),
             (Duration::from_secs(125), "2 min 5 s"),
-            (Duration::from_secs(12_000), "3 h 20 min"),
-            (Duration::from_secs(604_800), "7 d"),
+            (Duration::from_mins(200), "3 h 20 min"),
+            (Duration::from_hours(168), "7 d"),
         ] {
             assert_eq!(show_duration(duration), text);
         }

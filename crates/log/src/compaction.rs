@@ -3,7 +3,7 @@
 //! Batches flow in twice, first to learn the newest offset of each key, then to be copied, thinned out or dropped. Offsets never
 //! change. Which segments, and how files are replaced, is `partition`'s.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::batch::{self, BatchHeader, HEADER_LEN};
@@ -111,7 +111,7 @@ pub(crate) struct Thinning<'a> {
     pub now_ms: i64,
     pub delete_retention_ms: i64,
     /// Producers of whose going-on transaction records were kept: the marker has to stay with them.
-    kept_of: HashMap<i64, ()>,
+    kept_of: HashSet<i64>,
 }
 
 impl<'a> Thinning<'a> {
@@ -126,7 +126,7 @@ impl<'a> Thinning<'a> {
             aborted,
             now_ms,
             delete_retention_ms,
-            kept_of: HashMap::new(),
+            kept_of: HashSet::new(),
         }
     }
 
@@ -138,7 +138,7 @@ impl<'a> Thinning<'a> {
         }
         let horizon = header.has_delete_horizon().then_some(header.base_timestamp);
         if header.is_control() {
-            let needed = self.kept_of.remove(&header.producer_id).is_some();
+            let needed = self.kept_of.remove(&header.producer_id);
             return match horizon {
                 Some(horizon) if horizon <= self.now_ms && !needed => Outcome::Drop,
                 None if !needed => self.with_horizon(header, batch),
@@ -150,7 +150,7 @@ impl<'a> Thinning<'a> {
         }
         let outcome = self.thin(header, batch, horizon);
         if header.is_transactional() && outcome != Outcome::Drop {
-            self.kept_of.insert(header.producer_id, ());
+            self.kept_of.insert(header.producer_id);
         }
         outcome
     }

@@ -3,7 +3,7 @@
 //! The writer moves the log end, the sync thread the high watermark. Small, behind a lock of its own, so that a reader never waits
 //! for either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::offset::{Offset, Offsets};
 use crate::producers::EndedTxn;
@@ -15,7 +15,7 @@ pub(crate) struct Marks {
     pub high_watermark: Offset,
     pub log_end: Offset,
     /// First offsets of transactions that are going on.
-    ongoing: BTreeMap<Offset, ()>,
+    ongoing: BTreeSet<Offset>,
     /// Transactions whose marker is written but not yet durable, by first offset: the marker's offset.
     ended: BTreeMap<Offset, Offset>,
 }
@@ -42,7 +42,7 @@ impl Marks {
 
     /// The first offset of an undecided transaction, decided being one whose marker is durable; else the high watermark.
     pub fn last_stable(&self) -> Offset {
-        let ongoing = self.ongoing.keys().next();
+        let ongoing = self.ongoing.first();
         let ended = self.ended.keys().next();
         let undecided = ongoing.into_iter().chain(ended).min();
         undecided.map_or(self.high_watermark, |first| {
@@ -52,11 +52,11 @@ impl Marks {
 
     /// The first offset of a transaction that is going on, whatever is durable.
     pub fn first_ongoing(&self) -> Option<Offset> {
-        self.ongoing.keys().next().copied()
+        self.ongoing.first().copied()
     }
 
     pub fn txn_started(&mut self, first: Offset) {
-        self.ongoing.insert(first, ());
+        self.ongoing.insert(first);
     }
 
     pub fn txn_ended(&mut self, txn: &EndedTxn) {

@@ -1,4 +1,5 @@
 //! Appending and reading as a broker does.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

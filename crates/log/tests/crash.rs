@@ -1,4 +1,5 @@
 //! Crashes at every step, on a disk that loses, tears and reorders what was not synced.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

@@ -116,6 +116,7 @@ impl MemFs {
 
     /// The disk as it may be found after the power went now. What was synced is there; of what was not, `seed` says what is lost,
     /// kept or torn. Seed 0 loses all of it. This disk stays as it is.
+    #[must_use]
     pub fn crash(&self, seed: u64) -> Self {
         let disk = self.disk();
         let mut dice = Dice(seed);
@@ -431,15 +432,15 @@ impl Fs for MemFs {
         disk.powered()?;
         let mut node = disk.root();
         for name in names(path) {
-            node = match disk.dir(node)?.now.get(name).copied() {
-                Some(there) => there,
-                None => {
-                    disk.step()?;
-                    disk.nodes.push(Node::Dir(DirNode::default()));
-                    let made = disk.nodes.len() - 1;
-                    disk.dir(node)?.change(NameChange::Set(name.into(), made));
-                    made
-                }
+            let there = disk.dir(node)?.now.get(name).copied();
+            node = if let Some(there) = there {
+                there
+            } else {
+                disk.step()?;
+                disk.nodes.push(Node::Dir(DirNode::default()));
+                let made = disk.nodes.len() - 1;
+                disk.dir(node)?.change(NameChange::Set(name.into(), made));
+                made
             };
         }
         disk.dir(node).map(drop)

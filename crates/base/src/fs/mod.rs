@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An open file. Reading and writing at once from several threads is allowed.
+#[allow(
+    clippy::len_without_is_empty,
+    reason = "a file's length is asked of the disk and can fail"
+)]
 pub trait File: Send + Sync {
     /// Reads at `position` into `buffer`; fewer bytes than asked for only at the file's end.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
@@ -41,6 +45,7 @@ pub enum Open {
 pub trait Lock: Send + Sync {}
 
 /// A file system.
+#[allow(clippy::len_without_is_empty, reason = "it is some file's length")]
 pub trait Fs: Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;

@@ -1,5 +1,9 @@
 //! What the tests write and read logs with.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses its part, and a test may panic"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
