@@ -141,7 +141,7 @@ impl Muxer {
 
     /// The access unit as MP4 holds it: lengths in place of start codes, without the init segment's parameter sets and
     /// without delimiters.
-    fn write_sample(&self, data: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn write_sample(&self, data: &[u8], out: &mut Vec<u8>) {
         match self.codec {
             Codec::H264 => {
                 for unit in nal::units(data) {

@@ -3,6 +3,8 @@
 //! Set up for live pictures: no B-frames, so each access unit can be shown as soon as it is made; no picture is
 //! skipped; a key frame every two seconds, so that a viewer who joins has little to catch up.
 
+mod quiet;
+
 use bytes::Bytes;
 use openh264::{
     OpenH264API, Timestamp,
@@ -68,8 +70,9 @@ impl H264Encoder {
             .num_threads(1)
             .profile(Profile::Baseline)
             .vui(VuiConfig::bt601());
-        let encoder = Encoder::with_api_config(OpenH264API::from_source(), config)
+        let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), config)
             .map_err(|cause| error(cause.to_string()))?;
+        quiet::silence(&mut encoder);
         Ok(H264Encoder {
             encoder,
             width,
