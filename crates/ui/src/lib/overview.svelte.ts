@@ -4,6 +4,7 @@ import type { Overview, TopicOverview } from './api';
 import { EventFeed } from './events';
 import type { LinkState } from './link';
 import { routes } from './routes';
+import { whileVisible } from './visible';
 
 class OverviewStore {
   link = $state<LinkState>({ state: 'connecting' });
@@ -20,7 +21,7 @@ class OverviewStore {
   });
 
   start(): void {
-    this.feed.start();
+    whileVisible(this.feed);
     // Ages go on counting while the server is away.
     setInterval(() => (this.now_ms = Date.now() + this.skew_ms), 1000);
   }

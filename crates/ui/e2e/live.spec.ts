@@ -1,0 +1,97 @@
+import { expect, test } from '@playwright/test';
+import { artefacts, chartOf, pictureOf, scrollsSideways, topicOf } from './page';
+
+test('the home page shows picture, chart, counts and topics, all of them moving', async ({ page, request }) => {
+  const video = await topicOf(request, 'video');
+  const numbers = await topicOf(request, 'numbers');
+  await topicOf(request, 'counts');
+  await page.goto('/');
+
+  await expect(page.locator('video')).toHaveAttribute('data-state', 'shown');
+  const first = { picture: await pictureOf(page), time: await page.evaluate(() => document.querySelector('video')!.currentTime) };
+  await expect.poll(() => page.evaluate(() => document.querySelector('video')!.currentTime)).toBeGreaterThan(first.time + 0.5);
+  await expect.poll(() => pictureOf(page)).not.toBe(first.picture);
+  await expect(page.getByRole('region', { name: 'Live picture' }).locator('.state')).toContainText(/Live · \d/);
+
+  await expect(page.locator('.chart canvas')).toBeVisible();
+  await expect.poll(async () => (await chartOf(page)).drawn).toBeGreaterThan(500);
+  const { all } = await chartOf(page);
+  await expect.poll(async () => (await chartOf(page)).all).not.toBe(all);
+
+  const counts = page.getByRole('region', { name: 'Live counts' });
+  const sum = async (): Promise<number> => {
+    const cells = await counts.locator('tbody td').allInnerTexts();
+    return cells.reduce((total, text) => total + Number(text.replace(/\D/g, '')), 0);
+  };
+  await expect.poll(sum).toBeGreaterThan(0);
+  const before = await sum();
+  await expect.poll(sum).toBeGreaterThan(before);
+
+  const table = page.getByRole('region', { name: 'Topics' });
+  for (const name of [video, numbers]) await expect(table.getByRole('link', { name, exact: true })).toBeVisible();
+});
+
+test('a topic in the table leads to its own page, and back goes back', async ({ page, request }) => {
+  const numbers = await topicOf(request, 'numbers');
+  await page.goto('/');
+  await page.getByRole('region', { name: 'Topics' }).getByRole('link', { name: numbers, exact: true }).click();
+  await expect(page).toHaveURL(`/t/${numbers}`);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(numbers);
+  await expect(page.getByRole('tab', { name: 'Plot' })).toHaveAttribute('aria-selected', 'true');
+  await page.goBack();
+  await expect(page.getByRole('region', { name: 'Topics' })).toBeVisible();
+});
+
+for (const scheme of ['light', 'dark'] as const) {
+  for (const [width, height] of [[360, 800], [1280, 900], [2560, 1440]] as const) {
+    test(`at ${width} px, ${scheme}, nothing scrolls sideways`, async ({ page, request }) => {
+      const topics = [await topicOf(request, 'video'), await topicOf(request, 'numbers'), await topicOf(request, 'text')];
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.setViewportSize({ width, height });
+      await page.goto('/');
+      await expect(page.locator('video')).toHaveAttribute('data-state', 'shown');
+      await expect.poll(async () => (await chartOf(page)).drawn).toBeGreaterThan(500);
+      expect(await scrollsSideways(page)).toBe(false);
+      await page.screenshot({ path: `${artefacts}/home-${width}-${scheme}.png`, fullPage: width === 360 });
+      for (const topic of topics) {
+        await page.goto(`/t/${topic}`);
+        await expect(page.getByRole('tabpanel')).toBeVisible();
+        await expect(page.locator('video[data-state=shown], .chart canvas, .record').first()).toBeVisible();
+        expect(await scrollsSideways(page)).toBe(false);
+        await page.screenshot({ path: `${artefacts}/${topic}-${width}-${scheme}.png` });
+      }
+    });
+  }
+}
+
+test('everything is reached and used by the keyboard alone', async ({ page }) => {
+  await page.goto('/');
+  await expect(page.getByRole('region', { name: 'Topics' })).toBeVisible();
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('link', { name: 'Skip to the page' })).toBeFocused();
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog', { name: 'Keys' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog', { name: 'Keys' })).toBeHidden();
+  await page.keyboard.press('/');
+  await expect(page.getByRole('searchbox')).toBeFocused();
+  await page.keyboard.type('no topic has this name');
+  await expect(page.getByRole('region', { name: 'Topics' })).toContainText('No topic’s name contains');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('searchbox')).not.toBeFocused();
+});
+
+test('an address that leads nowhere says so, and so does a topic that is not there', async ({ page }) => {
+  await page.goto('/nowhere');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('There is no page here');
+  await page.goto('/t/there.is-no_such');
+  await expect(page.getByText('There is no topic named “there.is-no_such”')).toBeVisible();
+});
+
+test('the page brings all it needs: nothing is asked of another host', async ({ page, baseURL }) => {
+  const hosts = new Set<string>();
+  page.on('request', (asked) => hosts.add(new URL(asked.url()).host));
+  await page.goto('/');
+  await expect(page.getByRole('region', { name: 'Topics' })).toBeVisible();
+  expect([...hosts]).toEqual([new URL(baseURL!).host]);
+});

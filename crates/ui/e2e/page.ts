@@ -1,0 +1,83 @@
+// What the browser tests share: the server's topics by kind, and what stands on the screen as numbers.
+
+import { test, type APIRequestContext, type Page } from '@playwright/test';
+import type { Overview, TopicOverview } from '../src/lib/api';
+
+export const artefacts = process.env['ARTEFACTS'] ?? 'artefacts';
+
+export async function overview(request: APIRequestContext): Promise<Overview> {
+  const response = await request.get('/overview', { headers: { accept: 'application/json' } });
+  return (await response.json()) as Overview;
+}
+
+const kinds = {
+  video: (t: TopicOverview) => t.kind === 'video' && !t.content_type?.startsWith('image/'),
+  numbers: (t: TopicOverview) => t.kind === 'numbers' && !t.compacted,
+  counts: (t: TopicOverview) => t.compacted === true && !t.internal,
+  text: (t: TopicOverview) => t.kind === 'text',
+};
+
+/** The first topic of a kind that is being written to; what the server holds is known a moment after it has started. */
+export async function topicOf(request: APIRequestContext, kind: keyof typeof kinds): Promise<string> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const { topics } = await overview(request);
+    const found = topics.find((t) => kinds[kind](t) && t.records > 0);
+    if (found) return found.name;
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  test.skip(true, `SKIPPED: the server has no ${kind} topic; start \`weir demo\``);
+  return '';
+}
+
+/** The colours of a few thousand pixels of the first video on the page, as text that differs when the picture does. */
+export const pictureOf = (page: Page): Promise<string> =>
+  page.evaluate(() => {
+    const video = document.querySelector('video')!;
+    const canvas = document.createElement('canvas');
+    canvas.width = 64;
+    canvas.height = 36;
+    const context = canvas.getContext('2d')!;
+    context.drawImage(video, 0, 0, 64, 36);
+    return context.getImageData(0, 0, 64, 36).data.join();
+  });
+
+/**
+ * The time in the test card's strip (geometry and code: crates/media/src/testcard/strip.rs), read from the pixels of the video;
+ * null where the picture holds none.
+ */
+export const timeOnScreen = (page: Page): Promise<number | null> =>
+  page.evaluate(() => {
+    const video = document.querySelector('video')!;
+    const { videoWidth: width, videoHeight: height } = video;
+    const canvas = document.createElement('canvas');
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext('2d', { willReadFrequently: true })!;
+    context.drawImage(video, 0, 0);
+    const y = Math.floor(height - height / 40);
+    const row = context.getImageData(0, y, width, 1).data;
+    let time = 0n;
+    let check = 0;
+    let group = 0;
+    for (let block = 0; block < 48; block += 1) {
+      const x = Math.floor(((block + 0.5) * width) / 48);
+      const bit = row[x * 4 + 1]! > 127 ? 1 : 0;
+      if (block < 42) time = time * 2n + BigInt(bit);
+      else check = check * 2 + bit;
+    }
+    for (let i = 0n; i < 7n; i += 1n) group ^= Number((time >> (i * 6n)) & 63n);
+    return (group ^ 0b101010) === check ? Number(time) : null;
+  });
+
+/** How many pixels of the chart are no background, and a text that differs when the drawing does. */
+export const chartOf = (page: Page): Promise<{ drawn: number; all: string }> =>
+  page.evaluate(() => {
+    const canvas = document.querySelector<HTMLCanvasElement>('.chart canvas')!;
+    const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+    let drawn = 0;
+    for (let i = 3; i < data.length; i += 4) if (data[i]! > 0) drawn += 1;
+    return { drawn, all: canvas.toDataURL() };
+  });
+
+export const scrollsSideways = (page: Page): Promise<boolean> =>
+  page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
