@@ -103,6 +103,10 @@ impl Producers {
                 got: batch.producer_epoch,
             });
         }
+        if batch.base_sequence < 0 {
+            // A coordinator's batch of a transaction (offsets): it has an epoch but no sequence numbers.
+            return Ok(Verdict::Write);
+        }
         let last_sequence = batch.last_sequence();
         let expected = if batch.producer_epoch == known.epoch {
             let twin = known.batches.iter().find(|mark| {
@@ -170,15 +174,17 @@ impl Producers {
             .entry(batch.producer_id)
             .or_insert_with(|| Producer::new(batch.producer_epoch));
         known.take_epoch(batch.producer_epoch);
-        while known.batches.len() >= REMEMBERED_BATCHES {
-            known.batches.pop_front();
+        if batch.base_sequence >= 0 {
+            while known.batches.len() >= REMEMBERED_BATCHES {
+                known.batches.pop_front();
+            }
+            known.batches.push_back(BatchMark {
+                last_sequence: batch.last_sequence(),
+                last_offset: batch.last_offset(),
+                offset_delta: batch.last_offset_delta,
+                timestamp_ms: batch.max_timestamp,
+            });
         }
-        known.batches.push_back(BatchMark {
-            last_sequence: batch.last_sequence(),
-            last_offset: batch.last_offset(),
-            offset_delta: batch.last_offset_delta,
-            timestamp_ms: batch.max_timestamp,
-        });
         known.last_timestamp_ms = batch.max_timestamp;
         if batch.is_transactional() && known.txn_first_offset.is_none() {
             known.txn_first_offset = Some(batch.base_offset);

@@ -378,8 +378,8 @@ fn check(
                 limit_bytes: config.max_message_bytes,
             });
         }
-        batch::check_from_client(header)?;
         if origin == Origin::Client {
+            batch::check_from_client(header)?;
             check_times(header, config, now)?;
             if config.cleanup_policy.compact {
                 check_keys(header, &bytes[batch::HEADER_LEN..])?;
