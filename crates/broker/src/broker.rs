@@ -16,6 +16,7 @@ use crate::server::ConnectionInfo;
 use crate::settings::topic::Overrides;
 use crate::settings::{self, Settings};
 use crate::topics::{CONSUMER_OFFSETS, TRANSACTION_STATE, Topic, TopicError, Topics};
+use crate::transactions::TransactionCoordinator;
 use crate::{BrokerConfig, BrokerError, meta};
 
 /// The state of the one broker there is.
@@ -41,7 +42,9 @@ pub(crate) struct Broker {
     /// The groups and what they have committed.
     pub groups: Arc<GroupCoordinator>,
     /// Ids for idempotent and transactional producers.
-    pub producer_ids: ProducerIds,
+    pub producer_ids: Arc<ProducerIds>,
+    /// The transactional ids and their transactions.
+    pub transactions: Arc<TransactionCoordinator>,
 }
 
 impl Broker {
@@ -80,6 +83,15 @@ impl Broker {
         let topics = Arc::new(topics);
         let groups = GroupCoordinator::open(&topics, &settings, Arc::clone(&clock))
             .map_err(|error| unusable(std::io::Error::other(error.to_string())))?;
+        let producer_ids = Arc::new(producer_ids);
+        let transactions = TransactionCoordinator::open(
+            &topics,
+            &groups,
+            &producer_ids,
+            &settings,
+            Arc::clone(&clock),
+        )
+        .map_err(|error| unusable(std::io::Error::other(error.to_string())))?;
         Ok(Self {
             node_id,
             cluster_id,
@@ -92,6 +104,7 @@ impl Broker {
             topics,
             groups,
             producer_ids,
+            transactions,
         })
     }
 

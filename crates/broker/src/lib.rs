@@ -32,6 +32,7 @@ pub mod request;
 pub mod server;
 pub mod settings;
 mod topics;
+mod transactions;
 
 use broker::Broker;
 pub use settings::{SettingError, Settings};
@@ -124,6 +125,7 @@ pub async fn start(
         tokio::spawn(server::run(listener, Arc::clone(&broker), closing.clone())),
         tokio::spawn(maintenance::run(Arc::clone(&broker), closing.clone())),
         tokio::spawn(Arc::clone(&broker.groups).run(closing.clone())),
+        tokio::spawn(Arc::clone(&broker.transactions).run(closing.clone())),
     ];
     Ok(RunningBroker {
         addr,

@@ -67,6 +67,13 @@ struct Parked {
     durable: Option<i64>,
 }
 
+/// Commits that are written but perhaps not durable.
+#[derive(Debug)]
+pub struct WrittenCommits {
+    results: Vec<Result<(), ResponseError>>,
+    last_offset: Option<i64>,
+}
+
 /// A partition's committed offset, or why it cannot be told.
 pub type Fetched = (TopicPartition, Result<Option<OffsetValue>, ResponseError>);
 
@@ -102,11 +109,6 @@ impl GroupCoordinator {
             timers_changed: Notify::new(),
             open_transactions: Mutex::default(),
         }
-    }
-
-    /// What is set.
-    pub fn settings(&self) -> &GroupSettings {
-        &self.settings
     }
 
     pub(super) fn shared_settings(&self) -> Arc<GroupSettings> {
@@ -428,7 +430,7 @@ impl GroupCoordinator {
         result
     }
 
-    /// `OffsetCommit` and `TxnOffsetCommit`: refused as a whole, or answered for each in the order given.
+    /// `OffsetCommit`: refused as a whole, or answered for each in the order given.
     pub async fn commit(
         &self,
         group_id: &str,
@@ -436,23 +438,46 @@ impl GroupCoordinator {
         commits: &[Commit],
         retention_ms: Option<i64>,
     ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
-        check_group_id(group_id)?;
         self.ready().await?;
+        let written = self.write_commits(group_id, committer, commits, retention_ms)?;
+        self.commits_durable(group_id, written).await
+    }
+
+    /// The first half of a commit: it is in the log when this returns, and may not be answered yet.
+    pub fn write_commits(
+        &self,
+        group_id: &str,
+        committer: &Committer<'_>,
+        commits: &[Commit],
+        retention_ms: Option<i64>,
+    ) -> Result<WrittenCommits, ResponseError> {
+        check_group_id(group_id)?;
         let make = committer.generation < 0;
-        let stepped = self.step(group_id, make, |step| {
-            step.turn(|group, turn| group.commit(committer, commits, retention_ms, turn))
-        });
-        let Some((results, appended)) = stepped else {
-            return Err(ResponseError::IllegalGeneration);
-        };
-        if let (Some(producer), Some(_)) = (committer.producer, appended) {
+        let (results, last_offset) = self
+            .step(group_id, make, |step| {
+                step.turn(|group, turn| group.commit(committer, commits, retention_ms, turn))
+            })
+            .ok_or(ResponseError::IllegalGeneration)?;
+        if let (Some(producer), Some(_)) = (committer.producer, last_offset) {
             lock(&self.open_transactions)
                 .entry((self.partition_for(group_id), producer.id))
                 .or_default()
                 .insert(group_id.to_owned());
         }
-        self.durable(group_id, appended).await?;
-        results
+        Ok(WrittenCommits {
+            results: results?,
+            last_offset,
+        })
+    }
+
+    /// The second half: it is durable when this returns.
+    pub async fn commits_durable(
+        &self,
+        group_id: &str,
+        written: WrittenCommits,
+    ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
+        self.durable(group_id, written.last_offset).await?;
+        Ok(written.results)
     }
 
     /// The end of a producer's transaction in a partition of `__consumer_offsets`.

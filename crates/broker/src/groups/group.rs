@@ -118,26 +118,6 @@ impl Group {
         &self.id
     }
 
-    /// Where it stands.
-    pub fn state(&self) -> GroupState {
-        self.state
-    }
-
-    /// Its generation.
-    pub fn generation(&self) -> i32 {
-        self.generation
-    }
-
-    /// Its leader's member id.
-    pub fn leader(&self) -> Option<&str> {
-        self.leader.as_deref()
-    }
-
-    /// Its members' ids.
-    pub fn member_ids(&self) -> impl Iterator<Item = &str> {
-        self.members.keys().map(String::as_str)
-    }
-
     /// Its committed offsets.
     pub fn offsets(&self) -> &Offsets {
         &self.offsets
@@ -152,13 +132,6 @@ impl Group {
                 && self.members.is_empty()
                 && self.pending_join.is_empty()
                 && self.offsets.is_empty())
-    }
-
-    /// Offsets were committed without any member ever: a simple consumer's group.
-    pub fn is_simple(&self) -> bool {
-        self.protocol_type.is_none()
-            && self.state == GroupState::Empty
-            && self.pending_join.is_empty()
     }
 
     pub(super) fn uses_consumer_protocol(&self) -> bool {

@@ -109,9 +109,9 @@ async fn add(
                     let error = one(&topic.name, partition).err();
                     AddPartitionsToTxnPartitionResult::default()
                         .with_partition_index(partition)
-                        .with_partition_error_code(error.map_or(0, |error| {
-                            fenced_code(error, context.version)
-                        }))
+                        .with_partition_error_code(
+                            error.map_or(0, |error| fenced_code(error, context.version)),
+                        )
                 })
                 .collect();
             AddPartitionsToTxnTopicResult::default()

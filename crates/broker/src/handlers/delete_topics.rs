@@ -83,6 +83,8 @@ fn delete(broker: &Broker, version: i16, asked: DeleteTopicState) -> DeletableTo
     }
     match broker.topics.delete(&topic) {
         Ok(()) => {
+            // A topic made under this name later must not begin where groups left this one.
+            broker.groups.forget_topic(&topic.name);
             tracing::info!(topic = %topic.name, "topic deleted");
             result
         }

@@ -21,7 +21,7 @@ impl Handler for FindCoordinator {
     async fn handle(context: &Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
         let ready = match request.key_type {
             GROUP => context.broker.groups.ready().await,
-            TRANSACTION => Ok(()),
+            TRANSACTION => context.broker.transactions.ready().await,
             // Share groups (KIP-932) have no coordinator here.
             _ => Err(ResponseError::InvalidRequest),
         };

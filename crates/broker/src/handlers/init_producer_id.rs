@@ -1,4 +1,4 @@
-//! InitProducerId (KIP-98): an id for an idempotent producer, always a new one.
+//! `InitProducerId` (KIP-98): an id for an idempotent producer, always a new one.
 //!
 //! With a transactional id the transaction coordinator answers.
 
@@ -6,6 +6,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
 use super::{Context, Handler};
+use crate::transactions::transaction::Producer;
 
 pub(crate) struct InitProducerId;
 
@@ -20,8 +21,26 @@ impl Handler for InitProducerId {
                 .with_producer_id(ProducerId(-1))
                 .with_producer_epoch(-1)
         };
-        if request.transactional_id.is_some() {
-            return refuse(ResponseError::CoordinatorNotAvailable);
+        if let Some(id) = &request.transactional_id {
+            let expected = (request.producer_id.0 != -1).then_some(Producer {
+                id: request.producer_id.0,
+                epoch: request.producer_epoch,
+            });
+            let taken = context
+                .broker
+                .transactions
+                .init(id, request.transaction_timeout_ms, expected)
+                .await;
+            return match taken {
+                Ok(producer) => InitProducerIdResponse::default()
+                    .with_producer_id(ProducerId(producer.id))
+                    .with_producer_epoch(producer.epoch),
+                // Before version 4 there was no `PRODUCER_FENCED` (KIP-588).
+                Err(ResponseError::ProducerFenced) if context.version < 4 => {
+                    refuse(ResponseError::InvalidProducerEpoch)
+                }
+                Err(error) => refuse(error),
+            };
         }
         match context.broker.producer_ids.next() {
             Ok(id) => InitProducerIdResponse::default()

@@ -36,8 +36,7 @@ impl Handler for ListTransactions {
                     state,
                     State::Ongoing | State::PrepareCommit | State::PrepareAbort
                 ) && running_ms > request.duration_filter);
-            (request.state_filters.is_empty()
-                || states.iter().any(|name| **name == *state.name()))
+            (request.state_filters.is_empty() || states.iter().any(|name| **name == *state.name()))
                 && (request.producer_id_filters.is_empty()
                     || request.producer_id_filters.contains(&producer))
                 && long_enough

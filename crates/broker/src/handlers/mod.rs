@@ -27,6 +27,8 @@ use crate::server::ConnectionInfo;
 
 use describe_configs::resource;
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
@@ -43,7 +45,9 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod elect_leaders;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -55,6 +59,7 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -62,6 +67,7 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
+mod txn_offset_commit;
 
 /// A future that can move between threads.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -87,6 +93,10 @@ pub(crate) static APIS: &[Api] = &[
     Api::of::<delete_records::DeleteRecords>(),
     Api::of::<init_producer_id::InitProducerId>(),
     Api::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    Api::of::<add_partitions_to_txn::AddPartitionsToTxn>(),
+    Api::of::<add_offsets_to_txn::AddOffsetsToTxn>(),
+    Api::of::<end_txn::EndTxn>(),
+    Api::of::<txn_offset_commit::TxnOffsetCommit>(),
     Api::of::<describe_configs::DescribeConfigs>(),
     Api::of::<alter_configs::AlterConfigs>(),
     Api::of::<alter_replica_log_dirs::AlterReplicaLogDirs>(),
@@ -101,6 +111,8 @@ pub(crate) static APIS: &[Api] = &[
     Api::of::<describe_quorum::DescribeQuorum>(),
     Api::of::<describe_cluster::DescribeCluster>(),
     Api::of::<describe_producers::DescribeProducers>(),
+    Api::of::<describe_transactions::DescribeTransactions>(),
+    Api::of::<list_transactions::ListTransactions>(),
     Api::of::<list_config_resources::ListConfigResources>(),
     Api::of::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];

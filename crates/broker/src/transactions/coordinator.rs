@@ -156,7 +156,11 @@ impl TransactionCoordinator {
                 }
             })?;
             if refused > 0 {
-                tracing::warn!(partition, records = refused, "records of __transaction_state could not be read and were passed over");
+                tracing::warn!(
+                    partition,
+                    records = refused,
+                    "records of __transaction_state could not be read and were passed over"
+                );
             }
             let mut slots = lock(&self.slots);
             for (id, transaction) in found {
@@ -370,7 +374,9 @@ impl TransactionCoordinator {
             inner.completing = true;
             taken
         };
-        let marked = self.mark(slot, producer, commit, &partitions, decided).await;
+        let marked = self
+            .mark(slot, producer, commit, &partitions, decided)
+            .await;
         let mut inner = lock(&slot.inner);
         inner.completing = false;
         marked?;
@@ -390,21 +396,18 @@ impl TransactionCoordinator {
     ) -> Result<(), ResponseError> {
         // The decision comes before its markers, on the disk too: a crash may then find only some of them.
         self.durable(slot, decided).await?;
-        let each = || {
-            partitions
-                .iter()
-                .flat_map(|(topic, indexes)| indexes.iter().map(move |&index| (topic, index)))
-        };
-        let mut offsets = Vec::new();
-        for (topic, partition) in each() {
-            offsets.push(self.participants.mark(topic, partition, producer, commit)?);
+        let mut marks = Vec::new();
+        for (topic, indexes) in partitions {
+            for &partition in indexes {
+                let offset = self.participants.mark(topic, partition, producer, commit)?;
+                marks.push((topic.as_str(), partition, offset));
+            }
         }
-        for ((topic, partition), offset) in each().zip(offsets) {
+        for (topic, partition, offset) in marks {
             if let Some(offset) = offset {
                 self.participants.durable(topic, partition, offset).await?;
             }
-            self.participants
-                .marked(topic, partition, producer, commit);
+            self.participants.marked(topic, partition, producer, commit);
         }
         Ok(())
     }

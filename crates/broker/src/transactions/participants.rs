@@ -67,9 +67,7 @@ impl Participants for BrokerPartitions {
                 tracing::warn!(topic, partition, %error, "a transaction's marker was not needed");
                 Ok(None)
             }
-            Err(LogError::Closed { .. })
-                if self.topics.partition(topic, partition).is_none() =>
-            {
+            Err(LogError::Closed { .. }) if self.topics.partition(topic, partition).is_none() => {
                 Ok(None)
             }
             Err(error) => {

@@ -203,7 +203,14 @@ impl Transaction {
             tracing::warn!(id = self.id, %error, "a transaction's state could not be written down");
             ResponseError::CoordinatorNotAvailable
         })?;
-        tracing::debug!(id = next.id, from = self.state.name(), to = next.state.name(), producer = next.producer.id, epoch = next.producer.epoch, "transaction changes");
+        tracing::debug!(
+            id = next.id,
+            from = self.state.name(),
+            to = next.state.name(),
+            producer = next.producer.id,
+            epoch = next.producer.epoch,
+            "transaction changes"
+        );
         *self = next;
         Ok(())
     }
@@ -407,7 +414,11 @@ impl Transaction {
         if self.state != State::Ongoing || now.wall_ms < end_ms {
             return Ok(false);
         }
-        tracing::info!(id = self.id, timeout_ms = self.timeout_ms, "transaction took longer than its timeout and is aborted");
+        tracing::info!(
+            id = self.id,
+            timeout_ms = self.timeout_ms,
+            "transaction took longer than its timeout and is aborted"
+        );
         self.fence(now, journal)?;
         Ok(true)
     }

@@ -30,6 +30,31 @@ fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
+impl Group {
+    fn state(&self) -> GroupState {
+        self.state
+    }
+
+    fn generation(&self) -> i32 {
+        self.generation
+    }
+
+    fn leader(&self) -> Option<&str> {
+        self.leader.as_deref()
+    }
+
+    fn member_ids(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(String::as_str)
+    }
+
+    /// Offsets were committed without any member ever: a simple consumer's group.
+    fn is_simple(&self) -> bool {
+        self.protocol_type.is_none()
+            && self.state == GroupState::Empty
+            && self.pending_join.is_empty()
+    }
+}
+
 /// A journal in memory, which can refuse.
 #[derive(Default)]
 struct Memory {

@@ -13,12 +13,17 @@ use bytes::{Buf, BytesMut};
 use uuid::Uuid;
 
 use crate::request::{self, Malformed};
+use crate::transactions::transaction::Producer;
 
 /// Kafka's number for zstd in a batch's attributes.
 pub(super) const ZSTD: u8 = 4;
 
 /// Where a batch's attributes stand: behind base offset, length, leader epoch, magic and CRC.
 const ATTRIBUTES_LOW_BYTE: usize = 22;
+/// In that byte: the batch belongs to a transaction.
+const TRANSACTIONAL: u8 = 0x10;
+/// Where a batch's producer id stands, with the epoch behind it.
+const PRODUCER_ID: usize = 43;
 /// Batches shorter than this are copied out of the buffer they arrived in.
 const COPIED_BELOW_BYTES: usize = 8 * 1024;
 
@@ -53,6 +58,15 @@ pub(super) struct PartitionRecords {
 /// The compression type of the first batch in `records`, as its attributes number it.
 pub(super) fn compression(records: &[u8]) -> Option<u8> {
     records.get(ATTRIBUTES_LOW_BYTE).map(|low| low & 7)
+}
+
+/// The producer whose transaction the first batch in `records` belongs to, if it belongs to one.
+pub(super) fn transaction(records: &[u8]) -> Option<Producer> {
+    let transactional = records.get(ATTRIBUTES_LOW_BYTE)? & TRANSACTIONAL != 0;
+    let mut producer = records.get(PRODUCER_ID..)?;
+    let id = producer.try_get_i64().ok()?;
+    let epoch = producer.try_get_i16().ok()?;
+    transactional.then_some(Producer { id, epoch })
 }
 
 /// Reads a body.

@@ -27,6 +27,9 @@ use body::{PartitionRecords, Produce, TopicRecords};
 /// The oldest version that carries batches of message format 2.
 const OLDEST_SERVED: i16 = 3;
 
+/// The version from which producers know `TRANSACTION_ABORTABLE` (KIP-890).
+const TRANSACTION_ABORTABLE_FROM: i16 = 11;
+
 pub(super) const API: Api = Api::by_hand::<ProduceRequest>((0, 13), |context, body| {
     Box::pin(async move { produce(context, body) })
 });
@@ -69,7 +72,7 @@ fn produce(context: &Context, body: BytesMut) -> Result<Reply, Malformed> {
     let outcomes: Vec<TopicOutcome> = request
         .topics
         .into_iter()
-        .map(|topic| append_topic(context, acks, topic))
+        .map(|topic| append_topic(context, acks, request.transactional_id.as_deref(), topic))
         .collect();
     match acks {
         0 => {
@@ -94,7 +97,12 @@ fn produce(context: &Context, body: BytesMut) -> Result<Reply, Malformed> {
     }
 }
 
-fn append_topic(context: &Context, acks: i16, asked: TopicRecords) -> TopicOutcome {
+fn append_topic(
+    context: &Context,
+    acks: i16,
+    transactional_id: Option<&str>,
+    asked: TopicRecords,
+) -> TopicOutcome {
     let (topic, missing) = match &asked.topic {
         body::TopicRef::Name(name) => (
             context.broker.topics.get(name),
@@ -111,7 +119,7 @@ fn append_topic(context: &Context, acks: i16, asked: TopicRecords) -> TopicOutco
         .map(|records| Outcome {
             index: records.index,
             result: match &topic {
-                Some(topic) => append(context, acks, topic, records),
+                Some(topic) => append(context, acks, transactional_id, topic, records),
                 None => Err(missing.into()),
             },
         })
@@ -125,6 +133,7 @@ fn append_topic(context: &Context, acks: i16, asked: TopicRecords) -> TopicOutco
 fn append(
     context: &Context,
     acks: i16,
+    transactional_id: Option<&str>,
     topic: &Topic,
     asked: PartitionRecords,
 ) -> Result<Written, Refused> {
@@ -151,8 +160,19 @@ fn append(
     if context.version < 7 && body::compression(&records) == Some(body::ZSTD) {
         return Err(ResponseError::UnsupportedCompressionType.into());
     }
-    let appended = partition
-        .append(records, Origin::Client)
+    let transaction = body::transaction(&records);
+    let append = || partition.append(records, Origin::Client);
+    let appended = match (transaction, transactional_id) {
+        (None, _) => append(),
+        // Clients of a cluster with access control are refused by this very code.
+        (Some(_), None) => return Err(ResponseError::TransactionalIdAuthorizationFailed.into()),
+        (Some(producer), Some(id)) => context
+            .broker
+            .transactions
+            .within(id, producer, &topic.name, asked.index, append)
+            .map_err(|code| not_in_transaction(code, context.version))?,
+    };
+    let appended = appended
         .map_err(|error| Refused {
             code: errors::of_log(&error),
             why: Some(error.to_string()),
@@ -161,6 +181,19 @@ fn append(
         partition,
         appended,
     })
+}
+
+/// Why a record is not taken in its producer's transaction, in the words producers know from Produce (KIP-890).
+fn not_in_transaction(code: ResponseError, version: i16) -> ResponseError {
+    match code {
+        ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch,
+        // The last transaction is still being completed: to be tried again.
+        ResponseError::ConcurrentTransactions => ResponseError::NotEnoughReplicas,
+        ResponseError::InvalidTxnState if version >= TRANSACTION_ABORTABLE_FROM => {
+            ResponseError::TransactionAbortable
+        }
+        code => code,
+    }
 }
 
 async fn wait_until_durable(
