@@ -339,11 +339,24 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_header_of_libaom_is_read() {
-        // libaom, 1280x720, Main profile, level 3.1, 8 bits.
-        let payload = [0x00, 0x00, 0x00, 0x2a, 0xaf, 0xff, 0x9b, 0x5f, 0x30, 0x08];
-        let header = SequenceHeader::parse(&payload);
-        assert!(header.is_some());
+    fn a_sequence_header_of_an_encoder_is_read() {
+        // SVT-AV1, 320x240, Main profile, 8 bits, as an MP4 has it in `av1C`.
+        let payload = [
+            0x00, 0x00, 0x00, 0x04, 0x3c, 0xff, 0xbc, 0x02, 0xf8, 0x00, 0x40,
+        ];
+        let header = SequenceHeader::parse(&payload).unwrap();
+        assert_eq!((header.width, header.height), (320, 240));
+        assert_eq!(header.codec_string(), "av01.0.00M.08");
+        let unit = Obu {
+            kind: OBU_SEQUENCE_HEADER,
+            extension: None,
+            payload: &payload,
+        };
+        let av1c = [&[0x81, 0x00, 0x0c, 0x00, 0x0a, 0x0b][..], &payload].concat();
+        assert_eq!(header.to_av1c(unit), av1c);
+        for len in 0..payload.len() {
+            let _ = SequenceHeader::parse(&payload[..len]);
+        }
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Files in, access units out: what comes back is what was put in.
 
-use std::io::Cursor;
+use std::{io::Cursor, sync::LazyLock};
 
 use proptest::prelude::*;
 use weir_media::{
@@ -17,6 +17,21 @@ fn open(file: Vec<u8>) -> Box<dyn Demuxer> {
 
 fn all(demuxer: &mut dyn Demuxer) -> Vec<AccessUnit> {
     std::iter::from_fn(|| demuxer.next().unwrap()).collect()
+}
+
+/// Few and small pictures, for tests that make a file many times over.
+fn small_clip() -> Vec<AccessUnit> {
+    static UNITS: LazyLock<Vec<AccessUnit>> = LazyLock::new(|| {
+        Clip {
+            width: 16,
+            height: 16,
+            pictures: 12,
+            gop: 4,
+            fps: 25,
+        }
+        .h264()
+    });
+    UNITS.clone()
 }
 
 fn clip() -> Vec<AccessUnit> {
@@ -298,12 +313,9 @@ fn seeking_goes_to_the_key_frame_at_or_before() {
             (-5, 0),
         ] {
             demuxer.seek(target_us).unwrap();
-            // Without a list of key frames the next one is taken.
             let unit = demuxer.next().unwrap().unwrap();
             assert!(unit.key);
-            if number != 6 {
-                assert_eq!(unit.pts_us, expected_us, "file {number}, to {target_us}");
-            }
+            assert_eq!(unit.pts_us, expected_us, "file {number}, to {target_us}");
         }
         demuxer.seek(0).unwrap();
         assert_eq!(all(&mut *demuxer), clip(), "file {number}");
@@ -416,7 +428,7 @@ proptest! {
 
     #[test]
     fn a_changed_mp4_is_read_without_harm(kind in 0..7usize, changes in changes()) {
-        let units = Clip { width: 16, height: 16, pictures: 12, gop: 4, fps: 25 }.h264();
+        let units = small_clip();
         let mut file = mp4(&units, mp4_layouts()[kind]);
         // Where the tables are, changes do the most: the index is at the end.
         let index = file.windows(4).rposition(|kind| kind == b"moov").unwrap_or(0);
@@ -426,7 +438,7 @@ proptest! {
 
     #[test]
     fn a_changed_matroska_file_is_read_without_harm(kind in 0..8usize, changes in changes()) {
-        let units = Clip { width: 16, height: 16, pictures: 12, gop: 4, fps: 25 }.h264();
+        let units = small_clip();
         let mut file = mkv_with(&units, mkv_layouts()[kind]);
         change(&mut file, 0, &changes);
         read_hostile(file)?;
@@ -443,7 +455,7 @@ proptest! {
 
     #[test]
     fn a_file_cut_anywhere_is_read_without_harm(kind in 0..8usize, cut in any::<prop::sample::Index>()) {
-        let units = Clip { width: 16, height: 16, pictures: 6, gop: 3, fps: 25 }.h264();
+        let units = small_clip();
         let mut file = mkv_with(&units, mkv_layouts()[kind]);
         file.truncate(cut.index(file.len()));
         read_hostile(file)?;

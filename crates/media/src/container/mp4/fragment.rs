@@ -20,6 +20,11 @@ use super::{
 /// The largest `moof` that is read.
 pub(super) const MAX_MOOF_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The most samples of one fragment.
+const MAX_FRAGMENT_SAMPLES: usize = 1_000_000;
+/// The most samples of one run that share all they say.
+const MAX_SAME_SAMPLES: u32 = 1000;
+
 /// `sample_is_non_sync_sample` of a sample's flags (§8.8.3.1).
 const NON_SYNC: u32 = 0x0001_0000;
 
@@ -94,7 +99,7 @@ fn read_run(
     mut position: u64,
     defaults: Defaults,
     dts: &mut i64,
-    mut out: Option<&mut VecDeque<Sample>>,
+    out: Option<&mut VecDeque<Sample>>,
 ) -> Option<u64> {
     let (_, flags, mut fields) = Fields::full(trun)?;
     let count = fields.u32()?;
@@ -107,9 +112,28 @@ fn read_run(
         None
     };
     let sample_bytes = 4 * (flags >> 8 & 0xf).count_ones();
-    // A run whose samples say nothing of their own takes no room in the file: its count cannot be checked against that.
-    if sample_bytes == 0 && count > 100_000
-        || u64::from(count) * u64::from(sample_bytes) > fields.0.len() as u64
+    if u64::from(count) * u64::from(sample_bytes) > fields.0.len() as u64 {
+        return None;
+    }
+    let Some(out) = out else {
+        if flags & 0x200 == 0 {
+            return position.checked_add(u64::from(count) * u64::from(defaults.len_bytes));
+        }
+        for sample in fields
+            .0
+            .chunks_exact(sample_bytes as usize)
+            .take(count as usize)
+        {
+            // The size comes after the duration, if there is one.
+            let len_bytes = Fields(sample.get(if flags & 0x100 != 0 { 4 } else { 0 }..)?).u32()?;
+            position = position.checked_add(u64::from(len_bytes))?;
+        }
+        return Some(position);
+    };
+    // Samples that say nothing of their own take no room in the file, so their number cannot be checked against that;
+    // pictures, whose sizes differ, are not written so.
+    if sample_bytes == 0 && count > MAX_SAME_SAMPLES
+        || out.len() + count as usize > MAX_FRAGMENT_SAMPLES
     {
         return None;
     }
@@ -125,17 +149,15 @@ fn read_run(
         let len_bytes = own(0x200, defaults.len_bytes)?;
         let sample_flags = own(0x400, first_flags.take().unwrap_or(defaults.flags))?;
         let composition = own(0x800, 0)? as i32;
-        if let Some(out) = &mut out {
-            out.push_back(Sample {
-                position,
-                len_bytes,
-                dts: *dts,
-                composition: i64::from(composition),
-                duration,
-                sync: Some(sample_flags & NON_SYNC == 0),
-                description: defaults.description,
-            });
-        }
+        out.push_back(Sample {
+            position,
+            len_bytes,
+            dts: *dts,
+            composition: i64::from(composition),
+            duration,
+            sync: Some(sample_flags & NON_SYNC == 0),
+            description: defaults.description,
+        });
         *dts = dts.saturating_add(i64::from(duration));
         position = position.checked_add(u64::from(len_bytes))?;
     }

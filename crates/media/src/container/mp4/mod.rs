@@ -34,6 +34,8 @@ use crate::{AccessUnit, MediaError, VideoTrack};
 
 /// How much is read at once: pictures lie behind one another, so one read brings several.
 const BUFFER_BYTES: usize = 128 * 1024;
+/// How far back a key frame is looked for by reading pictures, where the file does not list key frames.
+const MAX_SEEK_BACK: usize = 1000;
 /// The most boxes in front of the index.
 const MAX_TOP_BOXES: usize = 100_000;
 
@@ -417,18 +419,30 @@ impl<R: Read + Seek + Send> Demuxer for Mp4<R> {
 
     fn seek(&mut self, pts_us: i64) -> Result<(), MediaError> {
         self.restart();
-        // Without a list of sync samples every sample is one (§8.6.2); if a file errs in that, reading goes on from the next
-        // key frame its pictures show.
         let mut target = None;
+        // Without a list of sync samples the pictures' own headers have to say: the newest ones are looked at.
+        let mut unsaid: VecDeque<(u64, Sample)> = VecDeque::new();
         let mut count = 0u64;
         while let Some(sample) = self.next_sample() {
-            if sample.sync != Some(false) {
-                if self.pts_us(&sample) > pts_us && target.is_some() {
-                    break;
+            let before = self.pts_us(&sample) <= pts_us;
+            match sample.sync {
+                Some(true) if before || target.is_none() => target = Some(count),
+                Some(true) => break,
+                None if before || unsaid.is_empty() => {
+                    unsaid.push_back((count, sample));
+                    if unsaid.len() > MAX_SEEK_BACK {
+                        unsaid.pop_front();
+                    }
                 }
-                target = Some(count);
+                _ => {}
             }
             count += 1;
+        }
+        while let Some((at, sample)) = unsaid.pop_back() {
+            if let Ok((_, true)) = self.read_sample(&sample)? {
+                target = Some(at);
+                break;
+            }
         }
         self.restart();
         for _ in 0..target.unwrap_or(0) {
