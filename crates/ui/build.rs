@@ -102,17 +102,18 @@ fn run(here: &Path, arguments: &[&str]) -> Result<(), String> {
     }
     let said = [stdout, stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    let mut last: Vec<&str> = said
+    // npm's own first lines say what is wrong; what follows is its manual.
+    let lines = said
         .lines()
-        .rev()
-        .filter(|line| !line.trim().is_empty())
-        .take(12)
+        .map(|line| line.trim_start_matches("npm error").trim());
+    let first: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with("npm warn"))
+        .take(8)
         .collect();
-    last.reverse();
     Err(format!(
         "`npm {}` failed in crates/ui ({status}): {}. Mend that, then `touch crates/ui/build.rs` and build again.",
         arguments.join(" "),
-        last.join(" | ")
+        first.join(" | ")
     ))
 }
 

@@ -22,6 +22,9 @@ function gzip(): Plugin {
   };
 }
 
+// package.json holds Rollup at a version of which every platform's package is to be had everywhere: a lock file that lacks one of
+// them fails `npm ci`.
+
 // `npm run dev` shows the page as it is being written, in front of a running server (or the mock).
 const server = process.env['WEIR_URL'] ?? 'http://127.0.0.1:8080';
 

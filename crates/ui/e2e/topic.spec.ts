@@ -82,11 +82,11 @@ test('the chart draws, its window stands in the address, and a pause holds it st
   await page.getByRole('button', { name: 'Pause' }).click();
   await expect(page.locator('.state')).toContainText('Paused at');
   await page.mouse.move(0, 0);
-  const still = (await chartOf(page)).all;
+  const still = (await chartOf(page)).sum;
   await page.waitForTimeout(700);
-  expect((await chartOf(page)).all).toBe(still);
+  expect((await chartOf(page)).sum).toBe(still);
   await page.getByRole('button', { name: 'Go on' }).click();
-  await expect.poll(async () => (await chartOf(page)).all).not.toBe(still);
+  await expect.poll(async () => (await chartOf(page)).sum).not.toBe(still);
 });
 
 test('a series is hidden and shown by its name', async ({ page, request }) => {

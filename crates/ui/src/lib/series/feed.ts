@@ -24,6 +24,8 @@ export class SeriesFeed {
   waiting: string | null = null;
   /** The window's past is complete. */
   caughtUp = false;
+  /** Nothing leaves the window while somebody looks at it paused. */
+  keepAll = false;
   /** The newest time of any point; null before the first. */
   newest_ms: number | null = null;
   private window_s: number;
@@ -96,7 +98,7 @@ export class SeriesFeed {
   }
 
   private trim(): void {
-    if (this.newest_ms === null) return;
+    if (this.newest_ms === null || this.keepAll) return;
     for (const ring of this.rings.values()) ring.dropBefore(this.newest_ms - this.window_s * 1100);
   }
 }

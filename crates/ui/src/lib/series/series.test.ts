@@ -158,6 +158,13 @@ describe('the series feed', () => {
     expect(feed.rings.get('a')!.length).toBe(1);
   });
 
+  it('drops nothing while the chart is paused', () => {
+    feed.keepAll = true;
+    sockets[0]!.text(columns('a', [1000, 2000], [0, 1]));
+    sockets[0]!.text(columns('a', [200_000], [2]));
+    expect(feed.rings.get('a')!.length).toBe(3);
+  });
+
   it('a longer window is asked for, a shorter one is cut from what is here', () => {
     feed.setWindow(10);
     expect(sockets).toHaveLength(1);
