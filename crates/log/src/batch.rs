@@ -220,8 +220,8 @@ pub fn check_crc(header: &BatchHeader, batch: &[u8]) -> Result<(), LogError> {
     }
 }
 
-/// What a client may send, beyond being sound: as Kafka's `LogValidator` has it, as far as headers tell.
-pub(crate) fn check_from_client(header: &BatchHeader) -> Result<(), LogError> {
+/// What may be appended, beyond being sound: as Kafka's `LogValidator` has it, as far as headers tell.
+pub(crate) fn check_produced(header: &BatchHeader) -> Result<(), LogError> {
     let codec = header.compression();
     if codec > 4 {
         return Err(LogError::UnsupportedCompression { codec });
@@ -251,16 +251,27 @@ pub(crate) fn check_from_client(header: &BatchHeader) -> Result<(), LogError> {
         )));
     }
     if header.has_producer() {
-        if header.producer_epoch < 0 || header.base_sequence < 0 {
+        if header.producer_epoch < 0 {
             return Err(LogError::invalid(format!(
-                "producer {} sent epoch {} and sequence {}",
-                header.producer_id, header.producer_epoch, header.base_sequence
+                "producer {} sent epoch {}",
+                header.producer_id, header.producer_epoch
             )));
         }
     } else if header.is_transactional() {
         return Err(LogError::invalid(
             "a transactional record batch has no producer id",
         ));
+    }
+    Ok(())
+}
+
+/// A client's idempotent producer numbers its batches; a coordinator, writing offsets in its name, does not (KIP-98).
+pub(crate) fn check_sequence(header: &BatchHeader) -> Result<(), LogError> {
+    if header.has_producer() && header.base_sequence < 0 {
+        return Err(LogError::invalid(format!(
+            "producer {} sent sequence {}",
+            header.producer_id, header.base_sequence
+        )));
     }
     Ok(())
 }

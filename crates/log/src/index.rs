@@ -232,15 +232,22 @@ impl<E: Entry> Index<E> {
         Ok(())
     }
 
-    /// Writes all and gives the memory back: the segment grows no more.
-    pub fn close(&self, fs: &dyn Fs) -> io::Result<()> {
-        self.flush(fs)?;
+    /// Gives the memory back, if all is written: the segment grows no more.
+    pub fn seal(&self) {
         let mut state = self.write();
-        if let State::Growing { entries, .. } = &*state {
+        if let State::Growing { entries, written } = &*state
+            && *written == entries.len()
+        {
             *state = State::Closed {
                 count: entries.len() as u64,
             };
         }
+    }
+
+    /// Writes all and gives the memory back.
+    pub fn close(&self, fs: &dyn Fs) -> io::Result<()> {
+        self.flush(fs)?;
+        self.seal();
         Ok(())
     }
 

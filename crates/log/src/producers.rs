@@ -96,17 +96,7 @@ impl Producers {
             // Its records may have been deleted, and what was known of it with them: any sequence may come (KIP-360).
             return Ok(Verdict::Write);
         };
-        if batch.producer_epoch < known.epoch {
-            return Err(LogError::InvalidProducerEpoch {
-                producer_id: batch.producer_id,
-                current: known.epoch,
-                got: batch.producer_epoch,
-            });
-        }
-        if batch.base_sequence < 0 {
-            // A coordinator's batch of a transaction (offsets): it has an epoch but no sequence numbers.
-            return Ok(Verdict::Write);
-        }
+        self.judge_epoch(batch)?;
         let last_sequence = batch.last_sequence();
         let expected = if batch.producer_epoch == known.epoch {
             let twin = known.batches.iter().find(|mark| {
@@ -139,6 +129,19 @@ impl Producers {
             });
         }
         Ok(Verdict::Write)
+    }
+
+    /// Judges a coordinator's batch, which has no sequence numbers: only the epoch counts.
+    pub fn judge_epoch(&self, batch: &BatchHeader) -> Result<(), LogError> {
+        let known = self.by_id.get(&batch.producer_id);
+        match known.filter(|known| batch.producer_epoch < known.epoch) {
+            Some(known) => Err(LogError::InvalidProducerEpoch {
+                producer_id: batch.producer_id,
+                current: known.epoch,
+                got: batch.producer_epoch,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Judges a marker: the producer's and the coordinator's epochs may not run backwards.

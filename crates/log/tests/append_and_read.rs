@@ -55,7 +55,7 @@ fn the_high_watermark_tells_those_who_listen() {
     let seen = Arc::new(AtomicI64::new(-1));
     let told = Arc::clone(&seen);
     log.on_advance(Box::new(move |offsets| {
-        told.store(offsets.high_watermark.0, Ordering::SeqCst)
+        told.store(offsets.high_watermark.0, Ordering::SeqCst);
     }));
     log.append(batch(&[b"a", b"b"], NOW), Origin::Client)
         .unwrap();

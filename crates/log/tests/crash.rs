@@ -3,11 +3,13 @@
 
 mod support;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use support::{NOW, Record, World, batch, idempotent, open, read_all, values};
-use weir_log::{Isolation, LogConfig, LogError, Offset, Origin, PartitionLog};
+use weir_base::fs::{Fs, Open};
+use weir_log::{Isolation, LogConfig, LogError, Offset, Origin, PartitionLog, Volume};
 
 fn config() -> LogConfig {
     LogConfig {
@@ -213,7 +215,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let told = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let tell = Arc::clone(&told);
     volume.on_failure(Box::new(move |_| {
-        tell.store(true, std::sync::atomic::Ordering::SeqCst)
+        tell.store(true, std::sync::atomic::Ordering::SeqCst);
     }));
     log.append(batch(&[b"b"], NOW), Origin::Client).unwrap();
     world
@@ -235,6 +237,114 @@ fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
         values(&read_all(&log, Offset(0), 1000, Isolation::HighWatermark)),
         ["a"]
     );
+}
+
+/// Fills a segment so far that a large batch needs another, and a small one does not.
+fn nearly_full(world: &World) -> (Arc<Volume>, Arc<PartitionLog>) {
+    let volume = world.volume();
+    let log = open(&volume, config());
+    for _ in 0..9 {
+        log.append(batch(&[b"small"], NOW), Origin::Client).unwrap();
+    }
+    volume.sync().unwrap();
+    (volume, log)
+}
+
+#[test]
+fn a_segment_that_could_not_be_started_does_not_cut_the_log_short() {
+    for failing in 1..8 {
+        let world = World::new();
+        let (volume, log) = nearly_full(&world);
+        world.fs.fail_at(Some((
+            world.fs.operations() + failing,
+            std::io::ErrorKind::StorageFull,
+        )));
+        let refused = log
+            .append(batch(&[&[7; 600]], NOW), Origin::Client)
+            .is_err();
+        world.fs.fail_at(None);
+        let values = read_all(&log, Offset(0), 1000, Isolation::LogEnd).len() as i64;
+        assert_eq!(values, if refused { 9 } else { 10 });
+        let appended = log.append(batch(&[b"after"], NOW), Origin::Client).unwrap();
+        assert_eq!(appended.base_offset.0, values);
+        volume.sync().unwrap();
+        for seed in 0..20 {
+            let log = open(&world.crash(seed).volume(), config());
+            assert_eq!(
+                log.offsets().log_end.0,
+                values + 1,
+                "operation {failing}, seed {seed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_empty_file_that_stands_in_the_way_is_removed() {
+    let world = World::new();
+    let (volume, log) = nearly_full(&world);
+    world
+        .fs
+        .open(
+            Path::new("/data/t-0/00000000000000000009.log"),
+            Open::ReadWrite,
+        )
+        .unwrap();
+    for _ in 0..4 {
+        log.append(batch(&[b"after"], NOW), Origin::Client).unwrap();
+    }
+    volume.close().unwrap();
+    let log = open(&world.crash(0).volume(), config());
+    assert_eq!(
+        read_all(&log, Offset(0), 1000, Isolation::HighWatermark).len(),
+        13
+    );
+    assert_eq!(
+        log.append(batch(&[b"on"], NOW), Origin::Client)
+            .unwrap()
+            .base_offset,
+        Offset(13)
+    );
+}
+
+#[test]
+fn a_log_that_ends_before_its_recovery_point_is_read_again_from_further_back() {
+    let world = World::new();
+    let volume = world.volume();
+    let log = open(&volume, config());
+    for sequence in 0..60 {
+        log.append(
+            idempotent(7, 0, sequence, &[b"value"], false),
+            Origin::Client,
+        )
+        .unwrap();
+    }
+    volume.close().unwrap();
+    let newest = Path::new("/data/t-0").join(newest_log(&world));
+    let file = world.fs.open(&newest, Open::ReadWrite).unwrap();
+    let len = file.len().unwrap();
+    file.set_len(len - 1).unwrap();
+    let volume = world.volume();
+    let log = open(&volume, config());
+    assert_eq!(log.offsets().log_end, Offset(59));
+    assert_eq!(
+        log.producers()[0].last_sequence,
+        58,
+        "producer state is the log's, not the future's"
+    );
+    assert!(
+        !log.append(idempotent(7, 0, 59, &[b"value"], false), Origin::Client)
+            .unwrap()
+            .duplicate
+    );
+}
+
+fn newest_log(world: &World) -> PathBuf {
+    let names = world.fs.read_dir(Path::new("/data/t-0")).unwrap();
+    let logs = names.into_iter().map(|(name, _)| name);
+    logs.filter(|name| name.extension().is_some_and(|ending| ending == "log"))
+        .max()
+        .unwrap()
 }
 
 /// Half a transaction and an aborted one survive a crash as what they are.

@@ -49,6 +49,7 @@ fn every_single_changed_byte_is_noticed_or_does_not_matter() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn every_header_field_that_cannot_be_is_refused() {
     let base = header(2, NOW);
     let with_producer = BatchHeader {

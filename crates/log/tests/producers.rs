@@ -269,3 +269,39 @@ fn clients_write_no_markers() {
         ));
     }
 }
+
+#[test]
+fn a_coordinator_writes_offsets_in_a_transaction_without_sequence_numbers() {
+    let (world, volume, log) = start();
+    let offsets = |epoch| {
+        let header = BatchHeader {
+            attributes: 0x10,
+            producer_id: 4,
+            producer_epoch: epoch,
+            ..header(1, NOW)
+        };
+        bytes::BytesMut::from(&build(&header, &payload(&[b"x"]))[..])
+    };
+    for _ in 0..3 {
+        assert!(
+            !log.append(offsets(2), Origin::Coordinator)
+                .unwrap()
+                .duplicate
+        );
+    }
+    assert!(matches!(
+        log.append(offsets(1), Origin::Coordinator),
+        Err(LogError::InvalidProducerEpoch { .. })
+    ));
+    assert!(matches!(
+        log.append(offsets(2), Origin::Client),
+        Err(LogError::InvalidRecord { .. })
+    ));
+    volume.sync().unwrap();
+    assert_eq!(log.offsets().last_stable, Offset(0));
+    let volume = world.crash(0).volume();
+    let log = open(&volume, LogConfig::default());
+    log.append_marker(4, 2, true, 0).unwrap();
+    volume.sync().unwrap();
+    assert_eq!(log.offsets().last_stable, Offset(4));
+}

@@ -4,27 +4,20 @@
 //! buffer goes into the cache for readers at the tail. A write that fails leaves nothing behind.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use weir_base::time::Timestamp;
 
 use super::{PartitionLog, Writer};
 use crate::batch::{self, BatchHeader};
+use crate::compression;
 use crate::config::{LogConfig, TimestampType};
 use crate::error::LogError;
-use crate::growth::Growth;
-use crate::offset::{AbortedTxn, Offset, Offsets, Position};
+use crate::offset::{AbortedTxn, Position};
 use crate::producers::Verdict;
 use crate::record;
-use crate::segment::{Segment, file_path};
-use crate::snapshot;
 use crate::types::{Appended, Origin};
 use crate::volume::guard;
-use crate::{checkpoint, compression};
-
-/// How much may be appended before the recovery point is moved: what a start after a crash has to read.
-const CHECKPOINT_BYTES: u64 = 64 << 20;
 
 impl PartitionLog {
     /// Appends one or more record batches of message format 2 that stand back to back in `records`.
@@ -46,7 +39,7 @@ impl PartitionLog {
 
         let mut writer = guard(&self.writer);
         self.check_open()?;
-        if let Some(appended) = self.judge(&writer, &headers)? {
+        if let Some(appended) = self.judge(&writer, &headers, origin)? {
             return Ok(appended);
         }
         let epoch = self.leader_epoch();
@@ -127,11 +120,16 @@ impl PartitionLog {
         &self,
         writer: &Writer,
         headers: &[BatchHeader],
+        origin: Origin,
     ) -> Result<Option<Appended>, LogError> {
         if !headers.iter().any(BatchHeader::has_producer) {
             return Ok(None);
         }
         if let [header] = headers {
+            if origin == Origin::Coordinator {
+                writer.producers.judge_epoch(header)?;
+                return Ok(None);
+            }
             let Verdict::Duplicate {
                 base_offset,
                 last_offset,
@@ -238,109 +236,6 @@ impl PartitionLog {
             .push(self.id, first.base_offset, next, records);
         Ok(())
     }
-
-    /// Closes the newest segment and starts another.
-    pub(super) fn roll(&self, writer: &mut Writer, now: Timestamp) -> Result<(), LogError> {
-        let fs = &self.volume.fs;
-        let base = writer.next_offset;
-        let segment = Arc::new(Segment::create(fs, &self.dir, base)?);
-        let file = segment.writable()?;
-        let snapshot_path = file_path(&self.dir, base, "snapshot");
-        write_file(&**fs, &snapshot_path, &snapshot::encode(&writer.producers))?;
-        writer.growth.note_time(&writer.segment, &**fs);
-        for closed in [
-            writer.segment.offsets.close(&**fs),
-            writer.segment.times.close(&**fs),
-        ] {
-            closed.map_err(|error| {
-                LogError::io("cannot write the indexes of", writer.segment.path(), error)
-            })?;
-        }
-        let old = std::mem::replace(&mut writer.segment, Arc::clone(&segment));
-        writer.unchecked.push(old);
-        writer
-            .unsynced
-            .push(std::mem::replace(&mut writer.file, file));
-        writer.names_unsynced = true;
-        writer.growth = Growth::new(now);
-        self.change_segments(|segments| segments.push(segment));
-        // A segment that is closed is never read again by a recovery, once the recovery point has passed it.
-        writer.bytes_since_checkpoint = writer.bytes_since_checkpoint.max(CHECKPOINT_BYTES);
-        Ok(())
-    }
-
-    /// Has the sync thread cover what was appended.
-    pub(super) fn request_sync(&self) {
-        if !self.queued.swap(true, Ordering::AcqRel)
-            && let Some(this) = self.this.upgrade()
-        {
-            self.volume.schedule(this);
-        }
-    }
-
-    /// What a covering sync that starts now has to sync; `None` if all is durable.
-    pub(crate) fn begin_sync(&self) -> Option<crate::volume::Covering> {
-        self.queued.store(false, Ordering::Release);
-        let mut writer = guard(&self.writer);
-        let target = writer.next_offset;
-        let durable = guard(&self.marks).high_watermark;
-        let names = std::mem::take(&mut writer.names_unsynced);
-        if target <= durable && !names {
-            return None;
-        }
-        let mut files = std::mem::take(&mut writer.unsynced);
-        files.push(Arc::clone(&writer.file));
-        let due = writer.bytes_since_checkpoint >= CHECKPOINT_BYTES;
-        drop(writer);
-        if due
-            && !self.checkpoint_queued.swap(true, Ordering::AcqRel)
-            && let Some(this) = self.this.upgrade()
-        {
-            self.volume.schedule_checkpoint(&this);
-        }
-        Some(crate::volume::Covering {
-            target,
-            files,
-            dir: names.then(|| self.dir.clone()),
-        })
-    }
-
-    /// Everything before `offset` is on stable storage.
-    pub(crate) fn durable(&self, offset: Offset) {
-        let offsets: Offsets = {
-            let mut marks = guard(&self.marks);
-            if !marks.advance(offset) {
-                return;
-            }
-            marks.offsets()
-        };
-        let callbacks = self
-            .on_advance
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        for callback in &*callbacks {
-            callback(&offsets);
-        }
-    }
-
-    /// Writes in a newer leader epoch from now on (KIP-101). One that is not newer changes nothing.
-    pub fn set_leader_epoch(&self, epoch: i32) -> Result<(), LogError> {
-        let mut writer = guard(&self.writer);
-        self.check_open()?;
-        if epoch <= self.leader_epoch() {
-            return Ok(());
-        }
-        let start = writer.next_offset;
-        let mut epochs = writer.epochs.clone();
-        epochs.retain(|(_, other)| *other < start);
-        epochs.push((epoch, start));
-        let path = self.dir.join(EPOCHS_NAME);
-        checkpoint::replace(&*self.volume.fs, &path, &checkpoint::epochs_text(&epochs))
-            .map_err(|error| LogError::io("cannot write", &path, error))?;
-        writer.epochs = epochs;
-        self.leader_epoch.store(epoch, Ordering::Release);
-        Ok(())
-    }
 }
 
 pub(super) const EPOCHS_NAME: &str = "leader-epoch-checkpoint";
@@ -378,8 +273,9 @@ fn check(
                 limit_bytes: config.max_message_bytes,
             });
         }
+        batch::check_produced(header)?;
         if origin == Origin::Client {
-            batch::check_from_client(header)?;
+            batch::check_sequence(header)?;
             check_times(header, config, now)?;
             if config.cleanup_policy.compact {
                 check_keys(header, &bytes[batch::HEADER_LEN..])?;

@@ -4,6 +4,7 @@
 //! thread. The parts: [`append`](self), reading, looking up, recovery, upkeep, retention and compaction, a file each.
 
 mod append;
+mod commit;
 mod compact;
 mod lookup;
 mod maintain;

@@ -5,6 +5,7 @@
 //! failed on, and a second call would report success.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, Weak};
@@ -93,7 +94,11 @@ impl Volume {
                 while let Some(partitions) = queue.wait() {
                     if let Some(volume) = partitions.first().map(|first| Arc::clone(first.volume()))
                     {
-                        volume.sync_round(&partitions);
+                        let round = AssertUnwindSafe(|| volume.sync_round(&partitions));
+                        if catch_unwind(round).is_err() {
+                            // Without this nobody would ever be answered again, nor know why.
+                            volume.fail(&io::Error::other("the sync thread panicked"));
+                        }
                     }
                 }
             });
