@@ -97,7 +97,10 @@ fn topics(weir: &Commands, topic: &str) -> Result<()> {
     );
     let described = weir.run(&["topic", "describe", topic], "")?;
     ensure!(
-        described.contains(topic) && described.contains('3'),
+        described.contains("PARTITION")
+            && (0..3).all(|id| described
+                .lines()
+                .any(|line| line.starts_with(&format!("{id} ")))),
         "describe: {}",
         tail(&described)
     );
