@@ -9,6 +9,8 @@ pub mod batch;
 pub mod group_records;
 pub mod java_hash;
 pub mod journal;
+#[cfg(test)]
+pub(crate) mod memory;
 pub mod primitives;
 pub(crate) mod store;
 pub mod transaction_records;

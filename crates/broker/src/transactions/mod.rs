@@ -11,6 +11,8 @@
 
 pub mod coordinator;
 pub(crate) mod participants;
+#[cfg(test)]
+mod tests;
 pub mod transaction;
 
 pub use coordinator::TransactionCoordinator;

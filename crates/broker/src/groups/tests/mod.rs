@@ -5,6 +5,7 @@ mod joining;
 mod leaving;
 mod random;
 mod restart;
+mod shell;
 mod statics;
 
 use super::group::{Group, GroupState};
