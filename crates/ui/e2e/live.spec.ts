@@ -82,7 +82,7 @@ test('everything is reached and used by the keyboard alone', async ({ page }) =>
 });
 
 test('an address that leads nowhere says so, and so does a topic that is not there', async ({ page }) => {
-  await page.goto('/nowhere');
+  await page.goto('/t/no/where');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('There is no page here');
   await page.goto('/t/there.is-no_such');
   await expect(page.getByText('There is no topic named “there.is-no_such”')).toBeVisible();
