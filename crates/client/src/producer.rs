@@ -296,16 +296,30 @@ pub struct DeliveryFuture {
     receiver: oneshot::Receiver<Result<Delivered, ClientError>>,
 }
 
+impl DeliveryFuture {
+    /// What became of the record, if that is known by now.
+    pub fn try_outcome(&mut self) -> Option<Result<Delivered, ClientError>> {
+        match self.receiver.try_recv() {
+            Ok(outcome) => Some(outcome),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(Err(never_known())),
+        }
+    }
+}
+
+fn never_known() -> ClientError {
+    ClientError::Closed {
+        what: "the record was delivered".to_owned(),
+    }
+}
+
 impl Future for DeliveryFuture {
     type Output = Result<Delivered, ClientError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         Poll::Ready(
-            ready!(Pin::new(&mut self.receiver).poll(context)).unwrap_or_else(|_| {
-                Err(ClientError::Closed {
-                    what: "the record was delivered".to_owned(),
-                })
-            }),
+            ready!(Pin::new(&mut self.receiver).poll(context))
+                .unwrap_or_else(|_| Err(never_known())),
         )
     }
 }

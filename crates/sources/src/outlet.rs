@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use weir_base::time::Clock;
 use weir_client::{
@@ -120,7 +119,7 @@ impl Outlet {
     fn collect(&mut self) -> Result<(), SourceError> {
         while let Some((delivery, bytes)) = self.under_way.front_mut() {
             let bytes = *bytes;
-            match delivery.now_or_never() {
+            match delivery.try_outcome() {
                 None => break,
                 Some(Ok(_)) => {
                     self.records += 1;
