@@ -24,6 +24,8 @@ use crate::error::{code_of, property_error, words};
 pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an address may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// What to ask for where only the brokers matter: a name no topic can have, so that the answer is small and nothing is made.
+pub(crate) const NO_TOPIC: &str = ".";
 /// Questions under way at once.
 const QUESTIONS: usize = 8;
 

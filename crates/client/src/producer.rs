@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -15,11 +16,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::context::{Background, Context, Trouble, locked};
 use crate::error::{check_topic_name, code_of, property_error, words};
-use crate::kafka::{hopeless, refused};
+use crate::kafka::{NO_TOPIC, hopeless, refused};
 use crate::{ClientError, Kafka, NewRecord};
 
 /// What the library keeps for a record besides its bytes, roughly.
 const OVERHEAD_BYTES: usize = 256;
+/// How long a new producer tries to hear of the cluster before it has records.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many replicas must have a record before it counts as delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,7 +90,7 @@ pub struct Producer {
 }
 
 struct Inner {
-    producer: Background<ThreadedProducer<Context>>,
+    producer: Arc<Background<ThreadedProducer<Context>>>,
     room: Arc<Semaphore>,
     room_bytes: u32,
     /// The first delivery that failed since the last flush.
@@ -129,7 +132,7 @@ impl InFlight {
                 },
                 (None, None) => ClientError::TimedOut {
                     what: format!("cannot {what}"),
-                    after: std::time::Duration::from_millis(self.timeout_ms.into()),
+                    after: Duration::from_millis(self.timeout_ms.into()),
                 },
             },
             Some(Code::PurgeQueue | Code::PurgeInflight) => ClientError::Closed {
@@ -186,18 +189,49 @@ impl Kafka {
             .config(&fixed)
             .create_with_context(Context::default())
             .map_err(|error| property_error(&error))?;
+        let producer = Arc::new(Background::new(producer));
+        self.warm_up(&producer);
         let room_bytes = u32::try_from(options.max_in_flight_bytes)
             .unwrap_or(u32::MAX)
             .max(1);
         Ok(Producer {
             inner: Arc::new(Inner {
-                producer: Background::new(producer),
+                producer,
                 room: Arc::new(Semaphore::new(room_bytes as usize)),
                 room_bytes,
                 failed: Arc::default(),
             }),
             timeout_ms: options.delivery_timeout_ms,
         })
+    }
+}
+
+impl Kafka {
+    /// The library asks for its producer id (KIP-98) half a second after it was started, or when it hears of the cluster; so
+    /// that the first record need not wait for the former, this asks after the cluster.
+    fn warm_up(&self, producer: &Arc<Background<ThreadedProducer<Context>>>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (kafka, producer) = (self.clone(), Arc::downgrade(producer));
+        runtime.spawn(async move {
+            if kafka.reach().await.is_err() {
+                return;
+            }
+            // Nobody waits for it: a failure shows where a record is sent.
+            drop(tokio::task::spawn_blocking(move || {
+                // The first answer replaces the bootstrap address by the broker it belongs to; the second comes from that
+                // broker, which can then be asked for an id.
+                for _ in 0..2 {
+                    let producer = producer.upgrade()?;
+                    producer
+                        .client()
+                        .fetch_metadata(Some(NO_TOPIC), WARM_UP_TIMEOUT)
+                        .ok()?;
+                }
+                Some(())
+            }));
+        });
     }
 }
 

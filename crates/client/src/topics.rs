@@ -8,7 +8,7 @@ use rdkafka::error::{IsError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::MetadataTopic;
 
 use crate::error::{check_topic_name, code_of};
-use crate::kafka::{ASK_TIMEOUT, refused};
+use crate::kafka::{ASK_TIMEOUT, NO_TOPIC, refused};
 use crate::{ClientError, Kafka};
 
 /// A broker of the cluster.
@@ -179,8 +179,7 @@ impl Kafka {
     pub async fn brokers(&self) -> Result<Vec<BrokerInfo>, ClientError> {
         let mut brokers = self
             .ask("list the brokers", |query| {
-                // Some topic's name keeps the answer small; whether the topic is there does not matter.
-                let metadata = query.fetch_metadata(Some("__consumer_offsets"), ASK_TIMEOUT)?;
+                let metadata = query.fetch_metadata(Some(NO_TOPIC), ASK_TIMEOUT)?;
                 Ok(metadata
                     .brokers()
                     .iter()
