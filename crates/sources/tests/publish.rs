@@ -1,20 +1,29 @@
-//! Sources against a real broker.
+//! Sources against the embedded broker: what is published is what is read back.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a failed expectation is the test's failure"
 )]
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use weir_client::{Event, From, Kafka, ReaderOptions, Record};
+use weir_base::fs::RealFs;
+use weir_base::time::SystemClock;
+use weir_broker::{BrokerConfig, RunningBroker, Settings};
+use weir_client::{Event, From, Kafka, ReaderOptions, Record, TopicSpec};
+use weir_media::record::PictureMeta;
+use weir_media::synthetic::{self, Clip, Mp4Layout};
+use weir_media::{AccessUnit, Codec};
 use weir_sources::lines::{Input, Lines};
 use weir_sources::sensor::Sensors;
 use weir_sources::testcard::TestCardSource;
 use weir_sources::text_feed::TextFeed;
-use weir_sources::{Ended, Silent};
+use weir_sources::video_file::{CodecChoice, Pace, VideoFile};
+use weir_sources::{Ended, Progress, Silent, Snapshot};
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_mins(1), future)
@@ -22,12 +31,71 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
         .expect("an answer within the time any machine needs")
 }
 
-fn kafka() -> Kafka {
-    Kafka::new(&std::env::var("WEIR_TEST_BOOTSTRAP").unwrap(), &[]).unwrap()
+/// A broker of the test's own.
+struct Bench {
+    kafka: Kafka,
+    _broker: RunningBroker,
+    folder: TempDir,
 }
 
-fn fresh(name: &str) -> String {
-    format!("{name}-{}", std::process::id())
+async fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let config = BrokerConfig {
+        data_dir: folder.path().join("data"),
+        listen: ([127, 0, 0, 1], 0).into(),
+        settings: Settings::parse(Vec::<(String, String)>::new()).unwrap(),
+    };
+    let broker = weir_broker::start(config, Arc::new(RealFs), Arc::new(SystemClock::new()))
+        .await
+        .unwrap();
+    Bench {
+        kafka: Kafka::new(&broker.addr().to_string(), &[]).unwrap(),
+        _broker: broker,
+        folder,
+    }
+}
+
+impl Bench {
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    async fn publish(&self, file: VideoFile) -> (weir_sources::Summary, Vec<String>) {
+        let notes = Arc::new(Notes::default());
+        let summary = within(Box::pin(file.run(
+            &self.kafka,
+            notes.clone(),
+            CancellationToken::new(),
+        )))
+        .await
+        .unwrap();
+        let notes = notes.0.lock().unwrap().clone();
+        (summary, notes)
+    }
+}
+
+/// Keeps what a person would be told.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Progress for Notes {
+    fn update(&self, _snapshot: &Snapshot) {}
+
+    fn note(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+fn meta(record: &Record) -> PictureMeta {
+    weir_media::record::read(record.header_pairs(), record.value.as_deref().unwrap()).unwrap()
+}
+
+fn clip() -> Vec<AccessUnit> {
+    let mut units = Clip::default().h264();
+    synthetic::with_b_frame_times(&mut units);
+    units
 }
 
 async fn all(kafka: &Kafka, topic: &str) -> Vec<Record> {
@@ -49,19 +117,20 @@ async fn all(kafka: &Kafka, topic: &str) -> Vec<Record> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sensors_make_their_topic_and_send_numbers() {
-    let kafka = kafka();
-    let topic = fresh("sensors");
+    let bench = bench().await;
+    let kafka = bench.kafka.clone();
+    let topic = "sensors";
     let sensors = Sensors {
         producers: 3,
         per_second: 200.0,
         count: Some(20),
-        ..Sensors::new(&topic)
+        ..Sensors::new(topic)
     };
     let summary = within(sensors.run(&kafka, Arc::new(Silent), CancellationToken::new()))
         .await
         .unwrap();
     assert_eq!((summary.records, summary.ended), (60, Ended::Finished));
-    let records = all(&kafka, &topic).await;
+    let records = all(&kafka, topic).await;
     assert_eq!(records.len(), 60);
     for record in records {
         let numbers = weir_media::numbers::parse(&record.value.unwrap()).unwrap();
@@ -73,19 +142,20 @@ async fn sensors_make_their_topic_and_send_numbers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_is_told_to_end_has_sent_what_it_counts() {
-    let kafka = kafka();
-    let topic = fresh("feed");
+    let bench = bench().await;
+    let kafka = bench.kafka.clone();
+    let topic = "feed";
     let shutdown = CancellationToken::new();
     let feed = TextFeed {
         per_second: 100.0,
-        ..TextFeed::new(&topic)
+        ..TextFeed::new(topic)
     };
     let running = {
         let (kafka, shutdown) = (kafka.clone(), shutdown.clone());
         tokio::spawn(async move { feed.run(&kafka, Arc::new(Silent), shutdown).await })
     };
     loop {
-        match kafka.watermarks(&topic).await {
+        match kafka.watermarks(topic).await {
             Ok(marks) if marks.iter().map(|m| m.end).sum::<i64>() > 10 => break,
             _ => tokio::time::sleep(Duration::from_millis(20)).await,
         }
@@ -93,28 +163,27 @@ async fn a_source_that_is_told_to_end_has_sent_what_it_counts() {
     shutdown.cancel();
     let summary = within(running).await.unwrap().unwrap();
     assert_eq!(summary.ended, Ended::Shutdown);
-    assert_eq!(all(&kafka, &topic).await.len() as u64, summary.records);
+    assert_eq!(all(&kafka, topic).await.len() as u64, summary.records);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_of_a_file_are_records_with_keys() {
-    let kafka = kafka();
-    let topic = fresh("lines");
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("in.txt");
+    let bench = bench().await;
+    let kafka = bench.kafka.clone();
+    let topic = "lines";
     let text: Vec<String> = (0..5_000)
         .map(|i| format!("k{}:line {i}\n", i % 7))
         .collect();
-    std::fs::write(&path, text.concat()).unwrap();
+    let path = bench.file("in.txt", text.concat().as_bytes());
     let lines = Lines {
         key_separator: Some(":".to_owned()),
-        ..Lines::new(&topic, Input::File(path))
+        ..Lines::new(topic, Input::File(path))
     };
     let summary = within(lines.run(&kafka, Arc::new(Silent), CancellationToken::new()))
         .await
         .unwrap();
     assert_eq!(summary.records, 5_000);
-    let records = all(&kafka, &topic).await;
+    let records = all(&kafka, topic).await;
     assert_eq!(records.len(), 5_000);
     assert_eq!(records[0].key.as_deref(), Some(&b"k0"[..]));
     assert_eq!(records[0].value.as_deref(), Some(&b"line 0"[..]));
@@ -122,25 +191,227 @@ async fn lines_of_a_file_are_records_with_keys() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_test_card_is_h264_that_shows_when_it_was_drawn() {
-    let kafka = kafka();
-    let topic = fresh("testcard");
+    let bench = bench().await;
+    let kafka = bench.kafka.clone();
+    let topic = "testcard";
     let card = TestCardSource {
         width: 320,
         height: 240,
         key_every_s: 0.2,
         count: Some(15),
-        ..TestCardSource::new(&topic)
+        ..TestCardSource::new(topic)
     };
-    within(card.run(&kafka, Arc::new(Silent), CancellationToken::new()))
-        .await
-        .unwrap();
-    let records = all(&kafka, &topic).await;
+    within(Box::pin(card.run(
+        &kafka,
+        Arc::new(Silent),
+        CancellationToken::new(),
+    )))
+    .await
+    .unwrap();
+    let records = all(&kafka, topic).await;
     assert!(!records.is_empty());
     let first = &records[0];
     assert_eq!(first.header("content-type"), Some(&b"video/h264"[..]));
     assert_eq!(first.header("frame"), Some(&b"key"[..]));
     assert_eq!(first.header("size"), Some(&b"320x240"[..]));
     assert_eq!(first.header("gop-index"), Some(&b"0"[..]));
-    let info = kafka.topic(&topic).await.unwrap();
+    let info = kafka.topic(topic).await.unwrap();
     assert_eq!(info.partitions.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_published_picture_by_picture_with_its_times() {
+    let bench = bench().await;
+    let units = clip();
+    let track_bytes: usize = units.iter().map(|unit| unit.data.len()).sum();
+    for (name, bytes) in [
+        ("clip.mp4", synthetic::mp4(&units, Mp4Layout::default())),
+        ("clip.mkv", synthetic::mkv(&units)),
+    ] {
+        let topic = name.replace('.', "-");
+        let file = VideoFile {
+            pace: Pace::Max,
+            ..VideoFile::new(bench.file(name, &bytes), &topic)
+        };
+        let (summary, notes) = bench.publish(file).await;
+        assert_eq!(notes, Vec::<String>::new());
+        assert_eq!(summary.records, units.len() as u64);
+        assert!(
+            summary.bytes as f64 <= 1.05 * track_bytes as f64,
+            "{} of {track_bytes}",
+            summary.bytes
+        );
+        let records = all(&bench.kafka, &topic).await;
+        assert_eq!(records.len(), units.len());
+        let zero_us = units[0].pts_us;
+        let mut index = 0;
+        for (record, unit) in records.iter().zip(&units) {
+            let meta = meta(record);
+            index = if unit.key { 0 } else { index + 1 };
+            assert_eq!(record.key.as_deref(), Some(name.as_bytes()));
+            assert_eq!((meta.codec, meta.key), (Codec::H264, unit.key));
+            // Matroska counts in milliseconds.
+            assert!((meta.pts_us.unwrap() - (unit.pts_us - zero_us)).abs() <= 1_000);
+            assert!(
+                meta.dts_us.unwrap() <= meta.pts_us.unwrap(),
+                "{name} {meta:?}"
+            );
+            assert_eq!(meta.gop_index, Some(index));
+            if unit.key {
+                assert_eq!(meta.size, Some((192, 108)));
+                assert!(meta.codec_string.unwrap().starts_with("avc1."));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_real_time_a_record_is_stamped_when_its_picture_would_have_been_captured() {
+    let bench = bench().await;
+    let units = clip()[..20].to_vec();
+    let path = bench.file("a.mp4", &synthetic::mp4(&units, Mp4Layout::default()));
+    bench.publish(VideoFile::new(path, "t")).await;
+    let records = all(&bench.kafka, "t").await;
+    assert_eq!(records.len(), 20);
+    let start = records[0].timestamp.unwrap();
+    for record in &records {
+        let since_ms = record.timestamp.unwrap().since_ms(start);
+        assert_eq!(since_ms, meta(record).pts_us.unwrap() / 1_000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_file_goes_on_forward_in_time() {
+    let bench = bench().await;
+    let units = clip();
+    let path = bench.file("a.mp4", &synthetic::mp4(&units, Mp4Layout::default()));
+    let shutdown = CancellationToken::new();
+    let running = {
+        let (kafka, shutdown) = (bench.kafka.clone(), shutdown.clone());
+        let file = VideoFile {
+            pace: Pace::Max,
+            repeat: true,
+            ..VideoFile::new(path, "t")
+        };
+        tokio::spawn(async move { file.run(&kafka, Arc::new(Silent), shutdown).await })
+    };
+    loop {
+        match bench.kafka.watermarks("t").await {
+            Ok(marks) if marks[0].end > 3 * units.len() as i64 => break,
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+    shutdown.cancel();
+    let summary = within(running).await.unwrap().unwrap();
+    assert_eq!(summary.ended, Ended::Shutdown);
+    let records = all(&bench.kafka, "t").await;
+    assert_eq!(records.len() as u64, summary.records);
+    let times: Vec<i64> = records.iter().map(|r| meta(r).dts_us.unwrap()).collect();
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]));
+    let lap_us = meta(&records[units.len()]).pts_us.unwrap() - meta(&records[0]).pts_us.unwrap();
+    assert_eq!(lap_us, 50 * 40_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_can_be_published_as_jpeg_and_png_at_their_own_rate() {
+    let bench = bench().await;
+    let units = Clip::default().h264();
+    let path = bench.file("a.mp4", &synthetic::mp4(&units, Mp4Layout::default()));
+    for (codec, kind, fps, want) in [
+        (CodecChoice::Jpeg, Codec::Jpeg, Some(5.0), 10),
+        (CodecChoice::Png, Codec::Png, None, 50),
+        (CodecChoice::H264, Codec::H264, None, 50),
+    ] {
+        let topic = format!("t-{kind:?}");
+        let file = VideoFile {
+            codec,
+            fps,
+            pace: Pace::Max,
+            ..VideoFile::new(&path, &topic)
+        };
+        let (summary, notes) = bench.publish(file).await;
+        assert_eq!((summary.records, notes), (want, Vec::new()), "{kind:?}");
+        let records = all(&bench.kafka, &topic).await;
+        let mut last_us = -1;
+        for record in &records {
+            let meta = meta(record);
+            assert_eq!(meta.codec, kind);
+            assert!(
+                meta.pts_us.unwrap() > last_us,
+                "in the order they are shown"
+            );
+            last_us = meta.pts_us.unwrap();
+            if meta.key {
+                assert_eq!(meta.size, Some((192, 108)));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_file_is_published_from_its_key_frame() {
+    let bench = bench().await;
+    let path = bench.file("a.mp4", &synthetic::mp4(&clip(), Mp4Layout::default()));
+    let file = VideoFile {
+        from_us: Some(500_000),
+        to_us: Some(1_200_000),
+        pace: Pace::Max,
+        ..VideoFile::new(&path, "copy")
+    };
+    bench.publish(file.clone()).await;
+    let records = all(&bench.kafka, "copy").await;
+    assert!(meta(&records[0]).key);
+    assert_eq!(meta(&records[0]).pts_us, Some(0));
+    // From the key frame at 0.4 s.
+    assert!((20..=22).contains(&records.len()), "{}", records.len());
+
+    let file = VideoFile {
+        codec: CodecChoice::Jpeg,
+        topic: "jpeg".to_owned(),
+        ..file
+    };
+    bench.publish(file).await;
+    let records = all(&bench.kafka, "jpeg").await;
+    assert!((17..=18).contains(&records.len()), "{}", records.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_cut_off_publishes_what_is_sound_and_says_what_was_not() {
+    let bench = bench().await;
+    let layout = Mp4Layout {
+        moov_front: true,
+        ..Mp4Layout::default()
+    };
+    let whole = synthetic::mp4(&clip(), layout);
+    let path = bench.file("cut.mp4", &whole[..whole.len() * 2 / 3]);
+    let file = VideoFile {
+        pace: Pace::Max,
+        ..VideoFile::new(&path, "t")
+    };
+    let (summary, notes) = bench.publish(file).await;
+    assert!((10..50).contains(&summary.records), "{summary:?}");
+    assert_eq!(summary.records + summary.passed_over, 50, "{summary:?}");
+    assert_eq!(notes, summary.damage);
+    assert!(!notes.is_empty());
+    assert_eq!(all(&bench.kafka, "t").await.len() as u64, summary.records);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_the_topic_does_not_take_is_left_out_with_the_setting_named() {
+    let bench = bench().await;
+    bench
+        .kafka
+        .create_topic(TopicSpec::new("t").set("max.message.bytes", "2000"))
+        .await
+        .unwrap();
+    let path = bench.file("a.mp4", &synthetic::mp4(&clip(), Mp4Layout::default()));
+    let file = VideoFile {
+        codec: CodecChoice::Png,
+        pace: Pace::Max,
+        ..VideoFile::new(&path, "t")
+    };
+    let (summary, notes) = bench.publish(file).await;
+    assert_eq!(summary.records + summary.passed_over, 50);
+    assert!(summary.passed_over > 0);
+    assert!(notes[0].contains("max.message.bytes"), "{}", notes[0]);
 }
