@@ -252,10 +252,10 @@ async fn a_file_is_published_picture_by_picture_with_its_times() {
             assert_eq!((meta.codec, meta.key), (Codec::H264, unit.key));
             // Matroska counts in milliseconds.
             assert!((meta.pts_us.unwrap() - (unit.pts_us - zero_us)).abs() <= 1_000);
-            assert!(
-                meta.dts_us.unwrap() <= meta.pts_us.unwrap(),
-                "{name} {meta:?}"
-            );
+            // Matroska has no decode times, and these parameter sets (of a stream without B-frames) do not help to find any.
+            if name == "clip.mp4" {
+                assert_eq!(meta.dts_us.unwrap(), unit.dts_us - zero_us);
+            }
             assert_eq!(meta.gop_index, Some(index));
             if unit.key {
                 assert_eq!(meta.size, Some((192, 108)));

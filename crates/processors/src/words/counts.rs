@@ -217,7 +217,8 @@ mod tests {
                         let to = parse_counted_to(to.as_bytes()).unwrap();
                         counts.restore(word, *count, Arc::new(to)).unwrap();
                     }
-                    'run: for offset in committed..5 {
+                    let from = committed;
+                    'run: for offset in from..5 {
                         counts.add(0, offset, input[offset as usize]).unwrap();
                         if offset % flush_every != 0 && offset != 4 {
                             continue;
