@@ -177,6 +177,18 @@ impl DamageList {
         self.open = false;
     }
 
+    /// The error of a file none of whose pictures can be delivered.
+    fn nothing_left(&self, container: &'static str) -> MediaError {
+        let why = match self.entries.first() {
+            Some(damage) => format!(
+                "none of its pictures can be read; of the first, {}",
+                damage.what
+            ),
+            None => "its video track has no pictures".to_owned(),
+        };
+        MediaError::Damaged { container, why }
+    }
+
     /// Something about the file as a whole.
     fn note(&mut self, position_bytes: Option<u64>, what: String) {
         let known = self.entries.iter().any(|entry| entry.what == what);

@@ -374,6 +374,35 @@ fn what_is_no_video_is_refused_with_what_was_found() {
 }
 
 #[test]
+fn a_file_without_a_single_sound_picture_is_refused() {
+    let file = mp4(
+        &clip(),
+        Mp4Layout {
+            moov_front: true,
+            ..Mp4Layout::default()
+        },
+    );
+    let mdat = file.windows(4).position(|kind| kind == b"mdat").unwrap();
+    let error = container::open(Cursor::new(file[..mdat + 10].to_vec()))
+        .err()
+        .unwrap();
+    assert_eq!(
+        error.about("a.mp4"),
+        "a.mp4 is a damaged MP4 file: none of its pictures can be read; of the first, it lies beyond the end of the file, \
+         which is cut off; `ffmpeg -i IN -c copy OUT.mp4` may repair it"
+    );
+    let file = mkv(&clip());
+    let cluster = file
+        .windows(4)
+        .position(|id| id == [0x1f, 0x43, 0xb6, 0x75])
+        .unwrap();
+    let error = container::open(Cursor::new(file[..cluster].to_vec()))
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("has no pictures"), "{error}");
+}
+
+#[test]
 fn an_index_of_an_absurd_length_is_refused() {
     let mut file = mp4(&clip(), Mp4Layout::default());
     let at = file.windows(4).rposition(|kind| kind == b"moov").unwrap();

@@ -1,5 +1,8 @@
 //! The path of a live picture: drawn, encoded, packed, decoded.
 
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
 use weir_media::{
     AccessUnit, Codec, MediaError, Yuv420,
     decode::{decoder_for, second_h264_decoder},
@@ -279,5 +282,32 @@ fn a_muxer_needs_parameter_sets() {
     .h264();
     for codec in Codec::ALL {
         assert!(Muxer::new(codec, &units[1]).is_err(), "{codec:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn a_changed_stream_is_decoded_or_refused_without_harm(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..10),
+    ) {
+        static CLIP: LazyLock<Vec<AccessUnit>> =
+            LazyLock::new(|| Clip { width: 48, height: 32, pictures: 6, gop: 3, fps: 25 }.h264());
+        let mut units = CLIP.clone();
+        for (unit, at, byte) in changes {
+            let unit = &mut units[unit.index(6)];
+            let mut data = unit.data.to_vec();
+            let at = at.index(data.len());
+            data[at] = byte;
+            unit.data = data.into();
+        }
+        let mut decoder = decoder_for(Codec::H264).unwrap();
+        for unit in &units {
+            for (_, picture) in decoder.decode(unit).unwrap_or_default() {
+                prop_assert!(picture.planes_fit());
+            }
+        }
+        prop_assert!(decoder.flush().is_ok());
     }
 }

@@ -126,6 +126,9 @@ impl<R: Read + Seek> Matroska<R> {
         };
         demuxer.times = demuxer.decode_times();
         demuxer.pending = demuxer.read_next()?;
+        if demuxer.pending.is_none() {
+            return Err(demuxer.damage.nothing_left(header::CONTAINER));
+        }
         if let Some(first) = &mut demuxer.pending {
             let depth = demuxer.track.format.reorder_depth;
             demuxer.track.format.learn(&first.data);

@@ -123,6 +123,9 @@ impl<R: Read + Seek> Mp4<R> {
             demuxer.damage.note(None, what);
         }
         demuxer.pending = demuxer.read_next()?;
+        if demuxer.pending.is_none() {
+            return Err(demuxer.damage.nothing_left(movie::CONTAINER));
+        }
         if let Some(first) = &demuxer.pending
             && let Some(format) = demuxer.movie.formats.iter_mut().flatten().next()
         {
