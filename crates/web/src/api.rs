@@ -151,7 +151,7 @@ pub enum LiveEvent {
     Clock {
         /// The server's clock.
         server_time_ms: i64,
-        /// The offset the next picture of partition 0 will get, as far as known.
+        /// Where partition 0 ends, as far as known: how much there is ahead of a viewer of the past.
         end_offset: i64,
     },
     /// Nothing to show just now; the connection stays and goes on by itself.

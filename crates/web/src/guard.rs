@@ -105,7 +105,7 @@ impl Guard {
             excerpt(host)
         ))
         .field("Host")
-        .remedy("use http://127.0.0.1 or http://localhost, or start weir with --allowed-host NAME"))
+        .remedy("use http://127.0.0.1 or http://localhost, or start weir with --allow-host NAME"))
     }
 
     fn check_origin(
@@ -140,7 +140,7 @@ impl Guard {
         ))
         .field("Origin")
         .remedy(
-            "open the page under the address it asks for, or start weir with --allowed-host NAME",
+            "open the page under the address it asks for, or start weir with --allow-host NAME",
         ))
     }
 
@@ -166,7 +166,7 @@ impl Guard {
 }
 
 /// The part of `HOST[:PORT]` in front of the port.
-fn host_name(authority: &str) -> &str {
+pub fn host_name(authority: &str) -> &str {
     if authority.starts_with('[') {
         return authority
             .find(']')

@@ -97,6 +97,19 @@ impl Params {
         }
     }
 
+    /// Refuses an end that lies in front of the beginning.
+    pub fn check_order(from: &Start, end: Option<End>) -> Result<(), Problem> {
+        let backwards = match (from, end) {
+            (Start::Offset(from), Some(End::Offset(to))) => to < *from,
+            (Start::Time(from), Some(End::Time(to))) => to < *from,
+            _ => false,
+        };
+        if backwards {
+            return Err(Problem::bad("to", "`to` lies in front of `from`"));
+        }
+        Ok(())
+    }
+
     /// A whole number within `range`.
     pub fn number<N>(&self, name: &str, range: RangeInclusive<N>) -> Result<Option<N>, Problem>
     where
@@ -208,6 +221,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Topic {
     }
 }
 
+/// Whether any of this panics on any text: what the fuzz target calls.
+pub fn read_any(text: &str) {
+    let params = Params::parse(text);
+    let from = params.from();
+    let end = params.to();
+    if let (Ok(from), Ok(end)) = (&from, &end) {
+        let _ = Params::check_order(from, *end);
+    }
+    let _ = params.number("limit", 1_u64..=u64::MAX);
+    let _ = params.flag("full");
+    let _ = params.duration("window", Duration::MAX);
+    let _ = Topic::check(text);
+    let _ = crate::guard::host_name(text);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +282,14 @@ mod tests {
         let refused = Params::parse(&format!("group={long}")).group().unwrap_err();
         assert_eq!(refused.field.as_deref(), Some("group"));
         assert!(refused.detail.len() < 200);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,60}", names in "(from|to|limit|full|window|group)=.{0,20}(&(from|to)=.{0,20})?") {
+            read_any(&text);
+            read_any(&names);
+        }
     }
 
     #[test]

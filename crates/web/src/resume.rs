@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use weir_client::{From, Kafka};
 
 use crate::hub::picture::Picture;
+use crate::server::App;
 
 /// Between two commits.
 const EVERY: Duration = Duration::from_secs(1);
@@ -23,13 +24,13 @@ pub struct Committer {
 
 impl Committer {
     /// For `from=resume` one that commits; otherwise one that does nothing.
-    pub fn new(kafka: &Kafka, topic: &str, from: &From) -> Self {
+    pub fn new(app: &App, topic: &str, from: &From) -> Self {
         let From::Resume { group } = from else {
             return Self { positions: None };
         };
         let (sender, receiver) = watch::channel(Positions::new());
-        tokio::spawn(commit(
-            kafka.clone(),
+        app.commits.spawn(commit(
+            app.kafka.clone(),
             topic.to_owned(),
             group.clone(),
             receiver,

@@ -13,6 +13,7 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use weir_base::time::Clock;
 use weir_client::{ClientError, Kafka, Producer, ProducerOptions};
 
@@ -44,6 +45,8 @@ pub struct App {
     pub(crate) watcher: Arc<Watcher>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shutdown: CancellationToken,
+    /// Viewers' positions on their way to Kafka.
+    pub(crate) commits: TaskTracker,
     producer: OnceCell<Producer>,
 }
 
@@ -62,8 +65,8 @@ impl App {
     }
 }
 
-/// What connections may still take to end after a shutdown was asked for.
-const GRACE: Duration = Duration::from_millis(800);
+/// What connections, and then the last positions, may still take after a shutdown was asked for.
+const GRACE: Duration = Duration::from_millis(450);
 
 /// What the kernel may hold of a viewer's bytes before the socket counts as full: enough to keep a fast viewer's pipe
 /// filled, little enough that a slow viewer is noticed within a few pictures.
@@ -79,6 +82,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let metrics = Arc::new(Metrics::default());
+    let commits = TaskTracker::new();
     let app = Arc::new(App {
         guard: Guard::new(listener.local_addr()?, &config.allowed_hosts),
         hubs: Hubs::new(kafka.clone(), metrics.clone(), shutdown.clone()),
@@ -94,6 +98,7 @@ pub async fn serve(
         config,
         metrics,
         shutdown: shutdown.clone(),
+        commits: commits.clone(),
         producer: OnceCell::new(),
     });
     let listener = listener.tap_io(|socket| {
@@ -103,13 +108,17 @@ pub async fn serve(
     });
     let served = axum::serve(listener, router(app))
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    tokio::select! {
+    let ended = tokio::select! {
         result = async { served.await } => result,
         () = async {
             shutdown.cancelled().await;
             tokio::time::sleep(GRACE).await;
         } => Ok(()),
-    }
+    };
+    // Whoever watched with a group finds its position when it comes back.
+    commits.close();
+    let _ = tokio::time::timeout(GRACE, commits.wait()).await;
+    ended
 }
 
 /// Pictures go out at once, and what a slow viewer does not take stays where it can be skipped.

@@ -25,6 +25,8 @@ use crate::problem::Problem;
 const EVERY: Duration = Duration::from_secs(1);
 /// Between two looks while nobody does.
 const IDLE_EVERY: Duration = Duration::from_secs(5);
+/// Kafka's own topics have many partitions and little to tell: they are looked at every so many looks.
+const INTERNAL_EVERY: u64 = 10;
 /// How long one request for the overview counts as watching.
 const WATCHED_FOR: Duration = Duration::from_secs(10);
 /// A growing topic's newest records are read again after this long.
@@ -54,6 +56,8 @@ pub struct Watcher {
 #[derive(Debug, Clone, Default)]
 struct Seen {
     internal: bool,
+    /// Where partition 0 ends.
+    first_end: i64,
     partitions: u32,
     growth: Growth,
     sample: Option<Sample>,
@@ -174,6 +178,11 @@ impl Watcher {
         self.overview.subscribe()
     }
 
+    /// Where partition 0 of `topic` ended at the last look.
+    pub fn end_offset(&self, topic: &str) -> Option<i64> {
+        held(&self.seen).get(topic).map(|seen| seen.first_end)
+    }
+
     /// Whether Kafka answered at the last look.
     pub fn kafka_answers(&self) -> Option<KafkaState> {
         self.overview
@@ -217,9 +226,10 @@ impl Watcher {
 
     async fn run(&self) {
         let mut gone: Option<i64> = None;
-        loop {
+        for looks in 0_u64.. {
             let now_ms = self.clock.now().0;
-            let kafka = match self.look().await {
+            let internal = looks.is_multiple_of(INTERNAL_EVERY);
+            let kafka = match self.look(internal).await {
                 Ok(()) => {
                     gone = None;
                     KafkaState::Connected
@@ -238,10 +248,12 @@ impl Watcher {
         }
     }
 
-    async fn look(&self) -> Result<(), ClientError> {
+    /// One look; `internal`: at Kafka's own topics too.
+    async fn look(&self, internal: bool) -> Result<(), ClientError> {
         let topics = self.kafka.topics().await?;
         let names: HashSet<_> = topics.iter().map(|topic| topic.name.clone()).collect();
         let ends: Vec<_> = stream::iter(topics)
+            .filter(|topic| std::future::ready(internal || !topic.internal))
             .map(|topic| async move {
                 let marks = self.kafka.watermarks(&topic.name).await;
                 (topic, marks)
@@ -261,6 +273,7 @@ impl Watcher {
                 entry.partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
                 let start = marks.iter().map(|m| m.start).sum();
                 let end = marks.iter().map(|m| m.end).sum();
+                entry.first_end = marks.first().map_or(0, |m| m.end);
                 let grew = end != entry.growth.end;
                 entry.growth.look(start, end, at, now_ms);
                 let due = entry

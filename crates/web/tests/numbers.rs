@@ -1,5 +1,10 @@
 //! Overview, series, records, newest values, and records posted over HTTP.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the steps of a test that are functions of their own are tests too"
+)]
+
 mod world;
 
 use serde_json::json;

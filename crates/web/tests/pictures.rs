@@ -1,5 +1,10 @@
 //! JPEG, PNG and transcoded pictures over plain HTTP, in the shape of the tutorials' programs.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the steps of a test that are functions of their own are tests too"
+)]
+
 mod world;
 
 use bytes::Bytes;

@@ -1,5 +1,10 @@
 //! What bad input gets: a problem that names the field, on every route, and nothing for pages elsewhere.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the steps of a test that are functions of their own are tests too"
+)]
+
 mod world;
 
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -49,6 +54,9 @@ async fn every_route_refuses_bad_values_by_the_name_of_the_field() {
         ("/topics/words/video.mp4", 400, "topic"),
         ("/topics/pics/video.mp4", 400, "topic"),
         ("/topics/sensors/snapshot.jpg", 400, "topic"),
+        ("/topics/cam/series", 400, "topic"),
+        ("/topics/cam/video.mp4?from=4&to=2", 400, "to"),
+        ("/topics/words/records?from=1&to=0", 400, "to"),
         ("/video?topic=words", 400, "topic"),
         // positions
         ("/topics/cam/live?from=yesterday", 400, "from"),

@@ -1,5 +1,10 @@
 //! Live and past video over the player's WebSocket and as MP4.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the steps of a test that are functions of their own are tests too"
+)]
+
 mod world;
 
 use weir_client::TopicSpec;
@@ -306,7 +311,8 @@ async fn everything_ends_when_the_server_is_told_to() {
     world.publish(Camera::new("cam", 10).pictures(5)).await;
     let mut player = world.socket("/topics/cam/live").await;
     player.text("live").await;
-    let mut series = world.socket("/topics/cam/series").await;
+    world.topic("sensors").await;
+    let mut series = world.socket("/topics/sensors/series").await;
     let reading = world.read_until("/topics/cam/video.mp4", &[], |_| false);
     let records = world.read_until("/topics/cam/records", &[], |_| false);
     let ending = async {

@@ -161,7 +161,7 @@ pictures: number, } | { "type": "clock",
  */
 server_time_ms: number, 
 /**
- * The offset the next picture of partition 0 will get, as far as known.
+ * Where partition 0 ends, as far as known: how much there is ahead of a viewer of the past.
  */
 end_offset: number, } | { "type": "waiting", 
 /**

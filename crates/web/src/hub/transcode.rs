@@ -72,7 +72,10 @@ fn start_worker(hub: Arc<Hub>) -> mpsc::Sender<Work> {
         while let Some(work) = receiver.blocking_recv() {
             match work {
                 Work::Picture(picture) => {
-                    transcoder.take(&picture, |still| hub.push(&Arc::new(still)));
+                    transcoder.take(&picture, |still| {
+                        hub.metrics.transcoded.add(1);
+                        hub.push(&Arc::new(still));
+                    });
                 }
                 Work::Lost => transcoder.reset(),
             }

@@ -33,6 +33,7 @@ pub const ROUTE: Route = Route {
 const CLOCK: Duration = Duration::from_secs(1);
 
 struct Asked {
+    topic: String,
     feed: Feed,
     committer: Committer,
 }
@@ -78,10 +79,11 @@ async fn asked(
             "connect with ws://, or ask for /topics/{topic}/video.mp4"
         )));
     }
-    let committer = Committer::new(&app.kafka, &topic, &from);
+    let committer = Committer::new(app, &topic, &from);
     Ok(Asked {
         feed: Feed::open(&app.kafka, &app.hubs, &topic, from, true).await?,
         committer,
+        topic,
     })
 }
 
@@ -116,9 +118,11 @@ async fn serve(app: Arc<App>, asked: Asked, outlet: Outlet, mut inlet: Inlet) ->
             () = inlet.hung_up() => return None,
             () = app.shutdown.cancelled() => return Some(sent.outlet),
         };
-        let written = match next {
-            Some(fed) => sent.burst(fed, &mut feed).await,
-            None => sent.clock(app.clock.now().0).await,
+        let written = if let Some(fed) = next {
+            sent.burst(fed, &mut feed).await
+        } else {
+            let end = app.watcher.end_offset(&asked.topic);
+            sent.clock(app.clock.now().0, end).await
         };
         app.metrics.sent_bytes.add(std::mem::take(&mut sent.bytes));
         match written {
@@ -195,10 +199,14 @@ impl Sent {
         self.outlet.event(&LiveEvent::Reconnected).await
     }
 
-    async fn clock(&mut self, server_time_ms: i64) -> Result<Option<Problem>, Gone> {
+    async fn clock(
+        &mut self,
+        server_time_ms: i64,
+        end: Option<i64>,
+    ) -> Result<Option<Problem>, Gone> {
         let clock = LiveEvent::Clock {
             server_time_ms,
-            end_offset: self.end_offset,
+            end_offset: self.end_offset.max(end.unwrap_or(0)),
         };
         self.outlet.event(&clock).await?;
         self.outlet.flush().await?;

@@ -34,6 +34,7 @@ async fn mp4(
     params: Params,
 ) -> Result<Response, Problem> {
     let (from, end) = (params.from()?, params.to()?);
+    Params::check_order(&from, end)?;
     let codec = pictures(&app, &topic).await?;
     if let Some(codec) = codec.filter(|codec| !codec.is_inter()) {
         let detail = format!("topic {topic:?} holds {} pictures, no video", codec.name());
@@ -42,7 +43,7 @@ async fn mp4(
         );
     }
     check_from(&app, &topic, &from).await?;
-    let committer = Committer::new(&app.kafka, &topic, &from);
+    let committer = Committer::new(&app, &topic, &from);
     let shutdown = app.shutdown.clone().cancelled_owned();
     let file = File {
         feed: Feed::open(&app.kafka, &app.hubs, &topic, from, true).await?,

@@ -38,6 +38,7 @@ async fn records(
 ) -> Result<Response, Problem> {
     let mut from = params.from()?;
     let end = params.to()?;
+    Params::check_order(&from, end)?;
     let limit = params.number("limit", 1..=MOST)?;
     let full = params.flag("full")?;
     let partition = params.number("partition", 0..=i32::MAX)?;
@@ -57,7 +58,7 @@ async fn records(
         partitions: partition.map(|partition| vec![partition]),
         ..ReaderOptions::default()
     };
-    let committer = Committer::new(&app.kafka, &topic, &from);
+    let committer = Committer::new(&app, &topic, &from);
     let reading = Reading {
         reader: app.kafka.reader(&topic, from, options).await?,
         committer,

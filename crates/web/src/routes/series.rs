@@ -15,6 +15,7 @@ use futures_util::stream;
 use tokio::time::Instant;
 use weir_base::time::{Clock, Timestamp};
 use weir_client::{Event, From, Reader, ReaderOptions};
+use weir_media::record::Kind;
 
 use super::Route;
 use crate::api::SeriesEvent;
@@ -72,6 +73,13 @@ async fn asked(
     let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
     let since = Timestamp(app.clock.now().0.saturating_sub(window_ms));
     let from = params.from_or(From::Time(since))?;
+    let sample = app.watcher.sample(&topic).await?;
+    if let Some(Kind::Video(_) | Kind::Binary) = sample.kind {
+        let detail = format!("topic {topic:?} holds no numbers");
+        return Err(
+            Problem::bad("topic", detail).remedy(format!("ask for /topics/{topic}/records"))
+        );
+    }
     super::check_from(app, &topic, &from).await?;
     let partitions = app.kafka.topic(&topic).await?.partitions.len();
     if !live {
