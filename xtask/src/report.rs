@@ -103,6 +103,33 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// Adds up `N passed`, `N failed`, `N skipped` wherever a runner's summary says so: on a line of their own
+    /// (Playwright) or on the line that starts with `Tests` (Vitest).
+    pub fn of_summary(text: &str) -> Self {
+        let mut tally = Self::default();
+        for line in text.lines().map(str::trim) {
+            let counts = line.strip_prefix("Tests ").unwrap_or(line);
+            for part in counts.split('|') {
+                let mut words = part.split_whitespace();
+                let (Some(Ok(number)), Some(what)) =
+                    (words.next().map(str::parse::<usize>), words.next())
+                else {
+                    break;
+                };
+                match what {
+                    "passed" => tally.passed += number,
+                    "failed" | "flaky" => tally.failed += number,
+                    "skipped" => tally.skipped += number,
+                    "did" if part.contains("did not run") => tally.skipped += number,
+                    _ => {}
+                }
+            }
+        }
+        tally
+    }
+}
+
 impl std::fmt::Display for Tally {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
@@ -167,6 +194,21 @@ mod tests {
         }
         assert_eq!(tally.to_string(), "1 passed, 1 failed, 1 skipped");
         assert_eq!(rows[1].remark, "no Java here");
+    }
+
+    #[test]
+    fn the_summaries_of_playwright_and_vitest_are_added_up() {
+        let playwright = "  ok 1 [x] › a 5 passed things\n\n  1 failed\n    e2e/live.spec.ts\n  2 skipped\n  3 did not run\n  14 passed (1.2m)\n";
+        assert_eq!(
+            Tally::of_summary(playwright).to_string(),
+            "14 passed, 1 failed, 5 skipped"
+        );
+        let vitest =
+            " Test Files  8 passed (8)\n      Tests  1 failed | 56 passed | 2 skipped (59)\n";
+        assert_eq!(
+            Tally::of_summary(vitest).to_string(),
+            "56 passed, 1 failed, 2 skipped"
+        );
     }
 
     #[test]

@@ -6,15 +6,16 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::install::program;
 use crate::interop::server;
-use crate::process::{run, tail};
+use crate::process::{run, run_any};
+use crate::report::Tally;
 use crate::workspace::Workspace;
 
-/// Runs the browser tests; what they said at their end.
-pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<String> {
+/// Runs the browser tests: what they counted, and how `demo` ended.
+pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<(Tally, String)> {
     let npm = program(workspace, "npm")?;
     let chromium = program(workspace, "chromium")?;
     let folder = workspace.path("crates/ui");
@@ -31,7 +32,7 @@ pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<String> {
     }
     let work = tempfile::tempdir()?;
     let demo = server::Weir::demo(weir, work.path(), &[])?;
-    let ended = run(
+    let ended = run_any(
         Command::new(npm)
             .args(["run", "e2e"])
             .current_dir(&folder)
@@ -43,12 +44,17 @@ pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<String> {
         Duration::from_mins(10),
     )?;
     let said = ended.text();
-    println!("{said}");
+    println!("{said}{}", ended.stderr);
+    let tally = Tally::of_summary(&said);
+    ensure!(
+        ended.status.success() || tally.failed > 0,
+        "npm run e2e ended with {}",
+        ended.status
+    );
     let (status, took) = demo.end()?;
-    anyhow::ensure!(status.success(), "weir demo ended with {status} on SIGTERM");
-    Ok(format!(
-        "{}; demo ended in {} ms",
-        tail(&said).chars().take(200).collect::<String>(),
-        took.as_millis()
+    ensure!(status.success(), "weir demo ended with {status} on SIGTERM");
+    Ok((
+        tally,
+        format!("{tally}; demo ended in {} ms", took.as_millis()),
     ))
 }

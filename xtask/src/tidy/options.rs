@@ -130,7 +130,9 @@ fn check_document(document: &Source, help: &Help, findings: &mut Vec<Finding>) {
             fenced = !fenced;
             continue;
         }
-        let codes: Vec<&str> = if fenced { vec![line] } else { spans(line) };
+        // Four spaces make a block of code as well.
+        let code = fenced || line.starts_with("    ");
+        let codes: Vec<&str> = if code { vec![line] } else { spans(line) };
         for code in codes {
             for invocation in invocations(code) {
                 for what in wrong(&invocation, help, &commands) {
@@ -269,6 +271,10 @@ mod tests {
         assert_eq!(
             whats("`weir publish film x`\n"),
             ["1 `weir publish` has no command film"]
+        );
+        assert_eq!(
+            whats("    weir demo --lisen 1    # `--x`\n"),
+            ["1 `weir demo` has no option --lisen"]
         );
         assert_eq!(
             whats("`weir destroy`\n"),
