@@ -31,6 +31,8 @@ mod producer_ids;
 pub mod request;
 pub mod server;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 mod topics;
 mod transactions;
 

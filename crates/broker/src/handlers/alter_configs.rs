@@ -36,7 +36,8 @@ impl Handler for AlterConfigs {
                     });
                 let response = AlterConfigsResourceResponse::default()
                     .with_resource_type(resource.resource_type)
-                    .with_resource_name(resource.resource_name.clone());
+                    .with_resource_name(resource.resource_name.clone())
+                    .with_error_message(None);
                 match altered {
                     Ok(()) => response,
                     Err((code, why)) => response

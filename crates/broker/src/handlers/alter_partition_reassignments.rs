@@ -37,7 +37,8 @@ impl Handler for AlterPartitionReassignments {
                             .and_then(|topic| topic.partition(at.partition_index))
                             .is_some();
                         let response = ReassignablePartitionResponse::default()
-                            .with_partition_index(at.partition_index);
+                            .with_partition_index(at.partition_index)
+                            .with_error_message(None);
                         match check(broker, at, known) {
                             Ok(()) => response,
                             Err((code, why)) => response
@@ -52,6 +53,7 @@ impl Handler for AlterPartitionReassignments {
             })
             .collect();
         AlterPartitionReassignmentsResponse::default()
+            .with_error_message(None)
             .with_allow_replication_factor_change(request.allow_replication_factor_change)
             .with_responses(responses)
     }

@@ -48,7 +48,9 @@ impl Handler for CreateTopics {
                 }
                 None => continue,
             };
-            let result = CreatableTopicResult::default().with_name(asked.name.clone());
+            let result = CreatableTopicResult::default()
+                .with_name(asked.name.clone())
+                .with_error_message(None);
             results.push(match made {
                 Ok(made) => result
                     .with_topic_id(made.id)

@@ -61,8 +61,9 @@ impl Handler for DescribeConfigs {
             .map(|resource| {
                 let result = DescribeConfigsResult::default()
                     .with_resource_type(resource.resource_type)
-                    .with_resource_name(resource.resource_name.clone());
-                match describe(&context.broker, resource) {
+                    .with_resource_name(resource.resource_name.clone())
+                    .with_error_message(None);
+                match describe(context, resource) {
                     Ok(found) => result.with_configs(
                         found
                             .into_iter()
@@ -111,11 +112,11 @@ impl Described {
             .with_read_only(self.read_only)
             .with_config_source(source)
             .with_config_type(self.kind.number());
-        let answer = if request.include_documentation {
-            answer.with_documentation(Some(StrBytes::from_static_str(self.meaning.trim())))
-        } else {
-            answer
-        };
+        let answer = answer.with_documentation(
+            request
+                .include_documentation
+                .then(|| StrBytes::from_static_str(self.meaning.trim())),
+        );
         if !request.include_synonyms {
             return answer;
         }
@@ -135,9 +136,10 @@ impl Described {
 }
 
 fn describe(
-    broker: &Broker,
+    context: &Context,
     resource: &DescribeConfigsResource,
 ) -> Result<Vec<Described>, (ResponseError, String)> {
+    let broker = &*context.broker;
     match resource.resource_type {
         resource::TOPIC => describe_topic(broker, &resource.resource_name),
         resource::BROKER => {
@@ -145,7 +147,7 @@ fn describe(
             Ok(if resource.resource_name.is_empty() {
                 Vec::new()
             } else {
-                describe_broker(broker)
+                describe_broker(context)
             })
         }
         resource::BROKER_LOGGER => {
@@ -200,7 +202,8 @@ fn describe_topic(broker: &Broker, name: &str) -> Result<Vec<Described>, (Respon
         .collect())
 }
 
-fn describe_broker(broker: &Broker) -> Vec<Described> {
+fn describe_broker(context: &Context) -> Vec<Described> {
+    let broker = &*context.broker;
     settings::TABLE
         .iter()
         .map(|setting| {
@@ -210,6 +213,11 @@ fn describe_broker(broker: &Broker) -> Vec<Described> {
             }
             if let Some(given) = broker.settings.given(setting.name) {
                 values.push((setting.name, Some(given.to_owned()), GIVEN_AT_START));
+            }
+            if setting.name == settings::ADVERTISED_LISTENERS.name && values.is_empty() {
+                let (host, port) = broker.advertised(&context.connection);
+                let address = Some(format!("PLAINTEXT://{host}:{port}"));
+                values.push((setting.name, address, GIVEN_AT_START));
             }
             values.push((setting.name, setting.default.map(str::to_owned), DEFAULT));
             Described {

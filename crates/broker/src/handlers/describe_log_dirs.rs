@@ -16,7 +16,14 @@ pub(crate) struct DescribeLogDirs;
 
 impl Handler for DescribeLogDirs {
     type Request = DescribeLogDirsRequest;
-    const VERSIONS: (i16, i16) = (1, 4);
+    const VERSIONS: (i16, i16) = (1, 5);
+    const BEYOND_CODEC: i16 = 5;
+
+    fn amend(answer: &mut Vec<u8>) {
+        // The one folder's `is_cordoned` (KIP-1066), before its tagged fields and the answer's, of which there are none.
+        let at = answer.len().saturating_sub(2);
+        answer.insert(at, 0);
+    }
 
     async fn handle(context: &Context, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
         let broker = &*context.broker;

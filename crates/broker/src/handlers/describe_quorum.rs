@@ -31,8 +31,9 @@ impl Handler for DescribeQuorum {
                     .partitions
                     .iter()
                     .map(|at| {
-                        let data =
-                            PartitionData::default().with_partition_index(at.partition_index);
+                        let data = PartitionData::default()
+                            .with_partition_index(at.partition_index)
+                            .with_error_message(None);
                         if asked.topic_name.as_str() != METADATA_TOPIC || at.partition_index != 0 {
                             return data
                                 .with_error_code(ResponseError::UnknownTopicOrPartition.code());
@@ -57,7 +58,9 @@ impl Handler for DescribeQuorum {
                     .with_partitions(partitions)
             })
             .collect();
-        let response = DescribeQuorumResponse::default().with_topics(topics);
+        let response = DescribeQuorumResponse::default()
+            .with_error_message(None)
+            .with_topics(topics);
         if context.version < 2 {
             return response;
         }

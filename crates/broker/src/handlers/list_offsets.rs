@@ -1,7 +1,8 @@
 //! ListOffsets: a partition's first and last offsets, and offsets by time.
 //!
 //! Times below zero stand for places: -1 the end, -2 the start, -3 the record of the largest timestamp (KIP-734), -4 the start of
-//! what is on this broker's disk (KIP-405), -5 the end of what is in tiered storage, which is nowhere. With `read_committed` the
+//! what is on this broker's disk (KIP-405), -5 the end of what is in tiered storage and -6 the start of what will be, which are
+//! nowhere. With `read_committed` the
 //! end is the last stable offset.
 
 use kafka_protocol::error::ResponseError;
@@ -22,7 +23,8 @@ pub(crate) struct ListOffsets;
 
 impl Handler for ListOffsets {
     type Request = ListOffsetsRequest;
-    const VERSIONS: (i16, i16) = (1, 10);
+    const VERSIONS: (i16, i16) = (1, 11);
+    const BEYOND_CODEC: i16 = 11;
 
     async fn handle(context: &Context, request: ListOffsetsRequest) -> ListOffsetsResponse {
         let committed = request.isolation_level == 1;
@@ -93,6 +95,7 @@ fn find(
         -3 if version >= 7 => may_block(|| log.max_timestamp()).map_err(of_log)?,
         -4 if version >= 8 => return Ok(place(offsets.log_start)),
         -5 if version >= 9 => return Ok(None),
+        -6 if version >= 11 => return Ok(None),
         time if time >= 0 => may_block(|| log.offset_for_time(Timestamp(time))).map_err(of_log)?,
         _ => return Err(ResponseError::UnsupportedVersion),
     };

@@ -16,6 +16,6 @@ impl Handler for ListPartitionReassignments {
         _context: &Context,
         _request: ListPartitionReassignmentsRequest,
     ) -> ListPartitionReassignmentsResponse {
-        ListPartitionReassignmentsResponse::default()
+        ListPartitionReassignmentsResponse::default().with_error_message(None)
     }
 }

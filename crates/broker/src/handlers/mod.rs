@@ -188,6 +188,14 @@ pub(crate) trait Handler: 'static {
     /// The versions that Apache Kafka 4.3 answers. What the codec cannot decode is cut off.
     const VERSIONS: (i16, i16);
 
+    /// The highest version beyond the codec's that has the same bytes, but for what [`Self::amend`] makes good. 0: there is none.
+    const BEYOND_CODEC: i16 = 0;
+
+    /// Makes an answer in the codec's highest version one in a version beyond it.
+    fn amend(answer: &mut Vec<u8>) {
+        let _ = answer;
+    }
+
     /// The answer. Errors are the protocol's codes within it.
     fn handle(
         context: &Context,
@@ -244,7 +252,7 @@ impl Api {
         Self {
             key: H::Request::KEY,
             min_version: highest(min, highest(codec.min, answer.min)),
-            max_version: lowest(max, lowest(codec.max, answer.max)),
+            max_version: lowest(max, highest(lowest(codec.max, answer.max), H::BEYOND_CODEC)),
             request_header_version: <H::Request as HeaderVersion>::header_version,
             response_header_version:
                 <<H::Request as Request>::Response as HeaderVersion>::header_version,
@@ -307,9 +315,18 @@ impl Api {
 
 fn call<H: Handler>(context: &Context, body: BytesMut) -> BoxFuture<'_, Result<Reply, Malformed>> {
     Box::pin(async move {
-        let request = decode::<H::Request>(body.freeze(), context.version)?;
+        let codec = H::Request::VERSIONS.max;
+        let version = context.version.min(codec);
+        request::check(H::Request::KEY, context.version, &body)?;
+        let request = decode::<H::Request>(body.freeze(), version)?;
         let response = H::handle(context, request).await;
-        Ok(Reply::Now(encode(&response, context.version)?))
+        let answer = encode(&response, version)?;
+        if context.version <= codec {
+            return Ok(Reply::Now(answer));
+        }
+        let mut answer = answer.concat();
+        H::amend(&mut answer);
+        Ok(Reply::Now(vec![answer.into()]))
     })
 }
 
@@ -319,6 +336,11 @@ pub(crate) fn decode<R: Request>(mut body: Bytes, version: i16) -> Result<R, Mal
     let request =
         R::decode(&mut body, version).map_err(|_| Malformed("the codec cannot decode the body"))?;
     Ok(request)
+}
+
+/// Reads a Produce request's body and throws it away.
+pub(crate) fn read_produce(body: BytesMut, version: i16) -> Result<(), Malformed> {
+    produce::read(body, version)
 }
 
 /// An answer as bytes.

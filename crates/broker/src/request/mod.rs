@@ -3,16 +3,22 @@
 //! The codec makes room for as many elements as an array's count says. Here every count and length is compared with the bytes
 //! that are really there, along the request's [shape](shapes), without allocating anything. What passes is decoded by the
 //! codec; what does not costs its sender the connection. Values are not judged here.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
 )]
 
 pub(crate) mod shapes;
 
+use kafka_protocol::messages::{ApiKey, RequestKind};
 use shapes::{Field, Kind};
+
+use crate::server::frame::Header;
 
 /// The most elements that the arrays of one request may hold together. Kafka sets no bound; an element of one byte on the
 /// wire is some hundred in memory, so without one a frame of 100 MB would cost 10 GB.
@@ -40,6 +46,22 @@ pub fn check(key: i16, version: i16, body: &[u8]) -> Result<(), Malformed> {
         counts_at: Vec::new(),
     };
     walk.fields(shape.fields)
+}
+
+/// Reads a whole frame as the broker would: header, check, codec. What comes of it is thrown away; fuzzing calls this.
+pub fn read_frame(frame: &[u8]) -> Result<(), Malformed> {
+    let mut body = bytes::BytesMut::from(frame);
+    let header = Header::take(&mut body, |key, version| {
+        ApiKey::try_from(key).is_ok_and(|api| api.request_header_version(version) >= 2)
+    })?;
+    if header.api_key == 0 {
+        return crate::handlers::read_produce(body, header.api_version);
+    }
+    let api = ApiKey::try_from(header.api_key).map_err(|()| Malformed("no such API"))?;
+    check(header.api_key, header.api_version, &body)?;
+    RequestKind::decode(api, &mut body.freeze(), header.api_version)
+        .map_err(|_| Malformed("the codec cannot decode the body"))?;
+    Ok(())
 }
 
 /// How many bytes the tagged fields (KIP-482) at the front of `bytes` take.
@@ -71,6 +93,74 @@ pub(crate) fn take_varint(bytes: &mut bytes::BytesMut) -> Result<u32, Malformed>
     let taken = bytes.len() - taken;
     bytes::Buf::advance(bytes, taken);
     Ok(value)
+}
+
+/// A request of zeros and of the text "a", each array of so many elements.
+#[cfg(test)]
+pub(crate) fn example(key: i16, version: i16, elements: u8) -> Vec<u8> {
+    let shape = shapes::SHAPES
+        .iter()
+        .find(|shape| shape.key == key)
+        .unwrap_or_else(|| panic!("API {key} has no shape"));
+    let mut bytes = Vec::new();
+    let flexible = version >= shape.flexible_from;
+    write_example(&mut bytes, shape.fields, version, flexible, elements);
+    bytes
+}
+
+#[cfg(test)]
+fn write_example(out: &mut Vec<u8>, fields: &[Field], version: i16, flexible: bool, elements: u8) {
+    fn value(out: &mut Vec<u8>, kind: &Kind, version: i16, flexible: bool, elements: u8) {
+        match kind {
+            Kind::Fixed(len) => out.extend(std::iter::repeat_n(0, *len)),
+            Kind::Text if flexible => out.extend([2, b'a']),
+            Kind::Text => out.extend([0, 1, b'a']),
+            Kind::Blob if flexible => out.extend([1]),
+            Kind::Blob => out.extend([0; 4]),
+            Kind::Array(_) | Kind::ArrayOf(_) => {
+                if flexible {
+                    out.push(elements + 1);
+                } else {
+                    out.extend(i32::from(elements).to_be_bytes());
+                }
+                for _ in 0..elements {
+                    match kind {
+                        Kind::Array(fields) => {
+                            write_example(out, fields, version, flexible, elements);
+                        }
+                        Kind::ArrayOf(kind) => value(out, kind, version, flexible, elements),
+                        _ => {}
+                    }
+                }
+            }
+            Kind::Optional(fields) if elements > 0 => {
+                out.push(1);
+                write_example(out, fields, version, flexible, elements);
+            }
+            Kind::Optional(_) => out.push(0xff),
+            Kind::Struct(fields) => write_example(out, fields, version, flexible, elements),
+        }
+    }
+    for field in fields {
+        if (field.from..=field.to).contains(&version) && field.tag.is_none() {
+            value(out, &field.kind, version, flexible, elements);
+        }
+    }
+    if flexible {
+        // All tagged fields that there are, when there are elements.
+        let known: Vec<&Field> = fields
+            .iter()
+            .filter(|field| field.tag.is_some() && (field.from..=field.to).contains(&version))
+            .filter(|_| elements > 0)
+            .collect();
+        out.push(known.len() as u8);
+        for field in known {
+            let mut bytes = Vec::new();
+            value(&mut bytes, &field.kind, version, flexible, elements);
+            out.extend([field.tag.unwrap_or(0) as u8, bytes.len() as u8]);
+            out.extend(bytes);
+        }
+    }
 }
 
 /// Where the counts of a request's arrays stand in it, as distances from its end.

@@ -34,6 +34,11 @@ pub(super) const API: Api = Api::by_hand::<ProduceRequest>((0, 13), |context, bo
     Box::pin(async move { produce(context, body) })
 });
 
+/// Reads a body and throws it away.
+pub(super) fn read(body: BytesMut, version: i16) -> Result<(), Malformed> {
+    body::read(body, version).map(|_| ())
+}
+
 /// What became of one partition's batches.
 struct Outcome {
     index: i32,
@@ -172,11 +177,10 @@ fn append(
             .within(id, producer, &topic.name, asked.index, append)
             .map_err(|code| not_in_transaction(code, context.version))?,
     };
-    let appended = appended
-        .map_err(|error| Refused {
-            code: errors::of_log(&error),
-            why: Some(error.to_string()),
-        })?;
+    let appended = appended.map_err(|error| Refused {
+        code: errors::of_log(&error),
+        why: Some(error.to_string()),
+    })?;
     Ok(Written {
         partition,
         appended,
