@@ -18,7 +18,7 @@ use weir_client::{
     ReaderOptions, Record, TopicSpec,
 };
 
-use self::counts::{Counts, parse_counted_to, show_counted_to};
+use self::counts::{Counts, parse_counted_to};
 pub use self::split::{MAX_WORD_CHARS, words};
 use crate::{ProcessorError, Progress, Snapshot, Summary};
 
@@ -105,7 +105,8 @@ impl Words {
             flush_every: Duration::from_millis(self.flush_ms),
             to: Arc::from(self.to.as_str()),
             clock: self.clock.clone(),
-            changed_since: None,
+            // A contradiction found while restoring is written anew soon.
+            changed_since: counts.has_changed().then(|| self.clock.monotonic()),
             committed_at: self.clock.monotonic(),
             uncommitted: false,
             summary: Summary::default(),
@@ -304,16 +305,16 @@ impl Counting {
     /// Writes the counts that changed, and waits until they are acknowledged.
     async fn flush(&mut self) -> Result<(), ProcessorError> {
         self.changed_since = None;
-        let changed = self.counts.take_changed();
+        let changed = self.counts.take_changed(&self.reader.positions());
         if changed.is_empty() {
             return Ok(());
         }
-        let counted_to = Bytes::from(show_counted_to(&self.reader.positions()));
         let now = self.clock.now();
-        for (word, count) in &changed {
-            let record = NewRecord::new(self.to.clone(), format!("{{\"count\":{count}}}"))
-                .key(Bytes::copy_from_slice(word.as_bytes()))
-                .header(COUNTED_TO, counted_to.clone())
+        for result in &changed {
+            let value = format!("{{\"count\":{}}}", result.count);
+            let record = NewRecord::new(self.to.clone(), value)
+                .key(Bytes::copy_from_slice(result.word.as_bytes()))
+                .header(COUNTED_TO, result.counted_to.clone())
                 .timestamp(now);
             // `flush` tells of the deliveries.
             drop(self.producer.send(record).await?);
