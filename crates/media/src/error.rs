@@ -41,6 +41,12 @@ pub enum MediaError {
         /// What does not add up.
         why: String,
     },
+    /// An MP4 without its index: nothing in it can be found.
+    #[error(
+        "the input is an MP4 file without its index (`moov`): its end is missing, or its recording did not end; copy it again, \
+         and record as Matroska or fragmented MP4, which can be read without an end"
+    )]
+    NoIndex,
     /// A structure is larger than any honest file's.
     #[error(
         "the input is refused: its {what} says {len_bytes} bytes, and at most {max_bytes} are read"

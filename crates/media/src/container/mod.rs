@@ -190,12 +190,12 @@ impl DamageList {
     }
 
     /// Something about the file as a whole.
-    fn note(&mut self, position_bytes: Option<u64>, what: String) {
+    fn note(&mut self, pts_us: Option<i64>, position_bytes: Option<u64>, what: String) {
         let known = self.entries.iter().any(|entry| entry.what == what);
         if !known && self.entries.len() < MAX_DAMAGE {
             self.open = false;
             self.entries.push(Damage {
-                pts_us: None,
+                pts_us,
                 position_bytes,
                 pictures: 0,
                 what,

@@ -173,14 +173,7 @@ impl<R: Read + Seek> Matroska<R> {
             let end = header
                 .len_bytes
                 .and_then(|len_bytes| body.checked_add(len_bytes));
-            let known = matches!(header.id, id::SIMPLE_BLOCK | id::BLOCK_GROUP);
             let Some(end) = end.filter(|end| *end <= self.source.file_len) else {
-                let what = if known {
-                    "the file is cut off within a picture"
-                } else {
-                    "the file is cut off, or its structure is broken"
-                };
-                self.damage.note(Some(position), what.to_owned());
                 if !self.find_next_cluster(position + 1)? {
                     return Ok(None);
                 }
@@ -253,6 +246,7 @@ impl<R: Read + Seek> Matroska<R> {
                 .filter(|inner_end| *inner_end <= end)
             else {
                 self.damage.note(
+                    None,
                     Some(at),
                     "a picture is longer than what it lies in".to_owned(),
                 );
@@ -275,11 +269,14 @@ impl<R: Read + Seek> Matroska<R> {
 
     /// Goes to the next cluster from a place where the structure is broken. `false` if there is none.
     fn find_next_cluster(&mut self, from: u64) -> Result<bool, MediaError> {
-        self.damage.note(
-            Some(from),
-            "the structure is broken; reading goes on at the next cluster".to_owned(),
-        );
         let found = self.source.find_cluster(from)?;
+        let what = match found {
+            Some(_) => "the structure is broken here; reading goes on at the next cluster",
+            None => "the file is cut off, or broken from here to its end",
+        };
+        let ns = i128::from(self.place.cluster_ticks) * i128::from(self.info.tick_ns);
+        self.damage
+            .note(self.since_zero(ns), Some(from - 1), what.to_owned());
         self.place.position = found.unwrap_or(self.source.file_len);
         Ok(found.is_some())
     }

@@ -36,6 +36,8 @@ use crate::{AccessUnit, MediaError, VideoTrack};
 const BUFFER_BYTES: usize = 128 * 1024;
 /// How far back a key frame is looked for by reading pictures, where the file does not list key frames.
 const MAX_SEEK_BACK: usize = 1000;
+/// The most fragments that are looked at before the first picture is given.
+const MAX_SURVEYED_FRAGMENTS: usize = 20_000;
 /// The most boxes in front of the index.
 const MAX_TOP_BOXES: usize = 100_000;
 
@@ -111,6 +113,7 @@ impl<R: Read + Seek> Mp4<R> {
         demuxer.survey();
         if moov.end > file_len {
             demuxer.damage.note(
+                None,
                 Some(moov.start),
                 "the index is cut off at the end of the file".to_owned(),
             );
@@ -120,7 +123,7 @@ impl<R: Read + Seek> Mp4<R> {
                 "the edit list has {} parts; the pictures are given as one, without its cuts",
                 demuxer.movie.edit.parts
             );
-            demuxer.damage.note(None, what);
+            demuxer.damage.note(None, None, what);
         }
         demuxer.pending = demuxer.read_next()?;
         if demuxer.pending.is_none() {
@@ -136,50 +139,44 @@ impl<R: Read + Seek> Mp4<R> {
         Ok(demuxer)
     }
 
-    /// Walks the table once: where time begins, how far dts must go back, how much there is.
+    /// Walks the index once: where time begins, how far dts must go back, how much there is.
     fn survey(&mut self) {
-        let (mut pictures, mut len_bytes) = (0u64, 0u64);
-        let (mut first_pts, mut last_pts, mut lowest) = (None::<i64>, None::<i64>, 0i64);
-        let mut see = |sample: &Sample, start: i64| {
-            let pts = sample.pts();
-            lowest = lowest.min(sample.composition);
-            if pts >= start {
-                first_pts = Some(first_pts.map_or(pts, |first| first.min(pts)));
-                let end = pts.saturating_add(sample.duration.into());
-                last_pts = Some(last_pts.map_or(end, |last| last.max(end)));
-            }
+        let mut seen = Survey {
+            start: self.movie.edit.start,
+            ..Survey::default()
         };
         let mut cursor = self.movie.table.cursor();
         while let Some(sample) = cursor.next() {
             if self.is_after_edit(&sample) {
                 break;
             }
-            pictures += 1;
-            len_bytes += u64::from(sample.len_bytes);
-            see(&sample, self.movie.edit.start);
+            seen.add(&sample);
         }
-        let in_table = pictures > 0;
-        if !in_table && self.movie.fragmented {
-            // The first fragment says where time begins.
-            self.next_fragment();
-            for sample in &self.queue {
-                see(sample, self.movie.edit.start);
+        // A recording of a day in fragments of one picture each has too many to look at them all beforehand.
+        let mut fragments = 0;
+        while fragments < MAX_SURVEYED_FRAGMENTS && self.next_fragment() {
+            fragments += 1;
+            while let Some(sample) = self.queue.pop_front() {
+                if !self.is_after_edit(&sample) {
+                    seen.add(&sample);
+                }
             }
-            self.restart();
         }
-        self.zero = first_pts.unwrap_or(self.movie.edit.start);
-        self.dts_shift = lowest.saturating_neg().max(0);
-        if in_table && !self.movie.fragmented {
-            let length = last_pts.unwrap_or(0).saturating_sub(self.zero);
-            self.track.duration_us = Some(ticks_to_us(length, self.movie.timescale));
-            self.track.pictures = Some(pictures);
-            self.track.len_bytes = Some(len_bytes);
+        self.restart();
+        self.zero = seen.first_pts.unwrap_or(self.movie.edit.start);
+        self.dts_shift = seen.lowest_composition.saturating_neg();
+        let timescale = self.movie.timescale;
+        if fragments < MAX_SURVEYED_FRAGMENTS {
+            let length = seen.last_pts.unwrap_or(self.zero).saturating_sub(self.zero);
+            self.track.duration_us = Some(ticks_to_us(length, timescale));
+            self.track.pictures = Some(seen.pictures);
+            self.track.len_bytes = Some(seen.len_bytes);
         } else {
             let duration = self
                 .movie
                 .duration
                 .and_then(|ticks| i64::try_from(ticks).ok());
-            self.track.duration_us = duration.map(|ticks| ticks_to_us(ticks, self.movie.timescale));
+            self.track.duration_us = duration.map(|ticks| ticks_to_us(ticks, timescale));
         }
     }
 
@@ -229,6 +226,7 @@ impl<R: Read + Seek> Mp4<R> {
             }
             if found.end > self.file_len || found.end - found.start > fragment::MAX_MOOF_BYTES {
                 self.damage.note(
+                    None,
                     Some(found.start),
                     "a fragment's index is cut off or too large; it is passed over".to_owned(),
                 );
@@ -250,6 +248,7 @@ impl<R: Read + Seek> Mp4<R> {
             .is_none()
             {
                 self.damage.note(
+                    None,
                     Some(found.start),
                     "a fragment's index is not sound".to_owned(),
                 );
@@ -365,6 +364,34 @@ impl<R: Read + Seek> Mp4<R> {
     }
 }
 
+/// What a walk over the index finds. Times are in ticks.
+#[derive(Debug, Default)]
+struct Survey {
+    /// Where the edit list begins.
+    start: i64,
+    pictures: u64,
+    len_bytes: u64,
+    /// The first and the last time of pictures that are shown.
+    first_pts: Option<i64>,
+    last_pts: Option<i64>,
+    /// 0 or below.
+    lowest_composition: i64,
+}
+
+impl Survey {
+    fn add(&mut self, sample: &Sample) {
+        self.pictures += 1;
+        self.len_bytes += u64::from(sample.len_bytes);
+        self.lowest_composition = self.lowest_composition.min(sample.composition);
+        let pts = sample.pts();
+        if pts >= self.start {
+            let end = pts.saturating_add(sample.duration.into());
+            self.first_pts = Some(self.first_pts.map_or(pts, |first| first.min(pts)));
+            self.last_pts = Some(self.last_pts.map_or(end, |last| last.max(end)));
+        }
+    }
+}
+
 /// Finds the index, and where the first fragment may be.
 fn find_index<R: Read + Seek>(reader: &mut R, file_len: u64) -> Result<(FileBox, u64), MediaError> {
     let mut at = 0;
@@ -382,9 +409,7 @@ fn find_index<R: Read + Seek>(reader: &mut R, file_len: u64) -> Result<(FileBox,
         }
         at = found.end;
     }
-    Err(damaged(
-        "it has no index (`moov`): its end is missing, or its recording did not end",
-    ))
+    Err(MediaError::NoIndex)
 }
 
 fn read_index<R: Read + Seek>(
