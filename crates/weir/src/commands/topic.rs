@@ -24,7 +24,7 @@ pub enum TopicCommand {
 /// Options of `weir topic create`.
 #[derive(Debug, Args)]
 #[command(after_help = "For example, the newest value of each key for ever:\n\
-    weir topic create latest --set cleanup.policy=compact")]
+    weir topic create latest --config cleanup.policy=compact")]
 pub struct CreateArgs {
     /// The topic
     name: String,
@@ -35,7 +35,7 @@ pub struct CreateArgs {
     #[arg(short, long, value_name = "N")]
     replication: Option<i32>,
     /// A setting by Kafka's name, such as retention.ms=3600000 (repeatable)
-    #[arg(short, long = "set", value_name = "KEY=VALUE")]
+    #[arg(short, long = "config", id = "topic-config", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// It is no failure if the topic is already there
     #[arg(long)]
@@ -84,7 +84,7 @@ async fn create(args: CreateArgs, context: &Context) -> anyhow::Result<()> {
     for text in &args.settings {
         let (key, value) = text
             .split_once('=')
-            .with_context(|| format!("--set {text}: a setting is written name=value"))?;
+            .with_context(|| format!("--config {text}: a setting is written name=value"))?;
         spec = spec.set(key.trim(), value.trim());
     }
     match context.kafka()?.create_topic(spec).await? {
