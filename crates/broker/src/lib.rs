@@ -54,9 +54,7 @@ pub struct BrokerConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The address is taken, or not this machine's.
-    #[error(
-        "cannot listen at {addr}: {source}; stop the program that does, or choose another address"
-    )]
+    #[error("cannot listen at {addr}: {source}")]
     Listen {
         /// The address.
         addr: SocketAddr,

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, Args, Command as Clap, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
 
@@ -46,7 +46,7 @@ pub struct Global {
     #[arg(value_delimiter = ';', action = ArgAction::Append, id = "X")]
     pub property: Vec<String>,
     /// Everything the options say, as TOML [default: weir.toml in this folder, where there is one]
-    #[arg(long, global = true, env = "WEIR_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where the embedded broker keeps its log [default: the platform's data folder + /weir]
     #[arg(long, global = true, env = "WEIR_DATA_DIR", value_name = "DIR")]
@@ -100,4 +100,23 @@ pub enum Command {
     Completions(commands::completions::CompletionsArgs),
     /// Print the manual page, or write one for every command with --out
     Man(commands::man::ManArgs),
+}
+
+/// Lets `--config FILE` stand behind every command too, but where the word has Kafka's meaning (`topic create`).
+///
+/// It is read before all others (`config::named_file`), so nothing looks at the value found here.
+pub fn with_config_option(command: Clap) -> Clap {
+    command.mut_subcommands(|sub| {
+        let sub = with_config_option(sub);
+        if sub.get_arguments().any(|arg| arg.get_long() == Some("config")) {
+            return sub;
+        }
+        sub.arg(
+            Arg::new("config-file")
+                .long("config")
+                .value_name("FILE")
+                .help("Everything the options say, as TOML [default: weir.toml in this folder, where there is one]")
+                .help_heading("Global options"),
+        )
+    })
 }

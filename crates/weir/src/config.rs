@@ -59,10 +59,13 @@ pub enum ConfigError {
 /// Which file the arguments or the environment name; `None` where they name none.
 pub fn named_file(args: &[String], env: Option<String>) -> Option<PathBuf> {
     let mut rest = args.iter();
+    let mut before = "";
     while let Some(arg) = rest.next() {
-        if arg == "--" {
+        // Behind `topic create` the option is Kafka's: a setting of the topic.
+        if arg == "--" || (before == "topic" && arg == "create") {
             break;
         }
+        before = arg;
         if arg == "--config" {
             return rest.next().map(PathBuf::from);
         }

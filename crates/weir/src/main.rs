@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod context;
 mod format;
+mod listening;
 mod output;
 mod progress;
 mod signals;
@@ -76,7 +77,7 @@ fn parse() -> Result<Cli, ExitCode> {
                 .is_file()
                 .then(|| config::DEFAULT_FILE.into())
         });
-    let mut command = Cli::command();
+    let mut command = cli::with_config_option(Cli::command());
     if let Some(file) = file {
         command = config::with_file(command, &file).map_err(|error| {
             eprintln!("weir: {error}");

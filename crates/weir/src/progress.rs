@@ -49,8 +49,13 @@ impl Progress for Bar {
                 self.0.set_style(plain("{bar:30} {percent:>3} %  {msg}"));
             }
             self.0.set_length(duration_us.unsigned_abs());
-            self.0
-                .set_position(snapshot.position_us.unwrap_or(0).clamp(0, duration_us).unsigned_abs());
+            self.0.set_position(
+                snapshot
+                    .position_us
+                    .unwrap_or(0)
+                    .clamp(0, duration_us)
+                    .unsigned_abs(),
+            );
         } else {
             self.0.tick();
         }

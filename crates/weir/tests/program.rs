@@ -1,6 +1,9 @@
 //! The built program as a stranger meets it: what it prints, how it ends, what it says when something is wrong.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -12,7 +15,13 @@ use tempfile::TempDir;
 fn weir(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
     // Neither the machine's settings nor a weir.toml of the folder the tests run in may change what is tested.
-    for name in ["WEIR_BOOTSTRAP", "WEIR_X", "WEIR_CONFIG", "WEIR_DATA_DIR", "RUST_LOG"] {
+    for name in [
+        "WEIR_BOOTSTRAP",
+        "WEIR_X",
+        "WEIR_CONFIG",
+        "WEIR_DATA_DIR",
+        "RUST_LOG",
+    ] {
         command.env_remove(name);
     }
     command.args(args).current_dir(std::env::temp_dir());
@@ -39,13 +48,23 @@ impl Server {
     fn start(args: &[&str], data: &Path) -> Self {
         let mut all = vec!["--json", "--data-dir", data.to_str().unwrap()];
         all.extend(args);
-        let mut child = weir(&all).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = weir(&all)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        let said: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
         let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
-        Self { child, page: text("page"), kafka: text("kafka"), _stdout: stdout }
+        Self {
+            child,
+            page: text("page"),
+            kafka: text("kafka"),
+            _stdout: stdout,
+        }
     }
 
     fn broker(data: &Path) -> Self {
@@ -65,12 +84,22 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
         child.wait_with_output().unwrap()
     }
 
     fn get(&self, path: &str) -> String {
-        ureq::get(format!("{}{path}", self.page)).call().unwrap().body_mut().read_to_string().unwrap()
+        ureq::get(format!("{}{path}", self.page))
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_to_string()
+            .unwrap()
     }
 
     #[cfg(unix)]
@@ -119,15 +148,30 @@ fn every_level_has_help_that_ends_with_0() {
 fn wrong_usage_ends_with_2_and_names_what_is_wrong() {
     for (args, named) in [
         (&["publish", "sensor"][..], "--topic"),
-        (&["publish", "sensor", "--topic", "t", "--rate", "often"], "often"),
-        (&["publish", "testcard", "--topic", "t", "--size", "1x1"], "WIDTHxHEIGHT"),
+        (
+            &["publish", "sensor", "--topic", "t", "--rate", "often"],
+            "often",
+        ),
+        (
+            &["publish", "testcard", "--topic", "t", "--size", "1x1"],
+            "WIDTHxHEIGHT",
+        ),
         (&["nonsense"], "nonsense"),
         (&["-X", "nothing", "topic", "list"], "key=value"),
         (&["serve", "--listen", "nowhere"], "--listen"),
     ] {
         let output = run(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
-        assert!(stderr(&output).contains(named), "{args:?}: {}", stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(named),
+            "{args:?}: {}",
+            stderr(&output)
+        );
     }
 }
 
@@ -138,14 +182,35 @@ fn a_port_in_use_is_one_line_that_names_the_port_and_the_option() {
     let dir = TempDir::new().unwrap();
     let dir = dir.path().to_str().unwrap();
     for (args, option) in [
-        (["serve", "--kafka-listen", "127.0.0.1:0", "--listen", &address], "--listen"),
-        (["serve", "--listen", "127.0.0.1:0", "--kafka-listen", &address], "--kafka-listen"),
+        (
+            [
+                "serve",
+                "--kafka-listen",
+                "127.0.0.1:0",
+                "--listen",
+                &address,
+            ],
+            "--listen",
+        ),
+        (
+            [
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--kafka-listen",
+                &address,
+            ],
+            "--kafka-listen",
+        ),
     ] {
         let output = run(&[&["--data-dir", dir], &args[..]].concat());
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert_eq!(said.trim().lines().count(), 1, "{said}");
-        assert!(said.contains(&taken.local_addr().unwrap().port().to_string()), "{said}");
+        assert!(
+            said.contains(&taken.local_addr().unwrap().port().to_string()),
+            "{said}"
+        );
         assert!(said.contains(option), "{said}");
     }
 }
@@ -160,7 +225,10 @@ fn a_file_that_is_missing_or_no_video_is_one_line_that_names_it() {
     let missing = dir.path().join("missing.mp4");
     for path in [&notes, &empty, &missing] {
         let path = path.to_str().unwrap();
-        for args in [&["demo", path][..], &["publish", "video", path, "--topic", "t"]] {
+        for args in [
+            &["demo", path][..],
+            &["publish", "video", path, "--topic", "t"],
+        ] {
             let output = run(args);
             let said = stderr(&output);
             assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
@@ -176,7 +244,10 @@ fn a_kafka_that_is_not_there_is_one_line_that_names_it_and_the_remedy() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(said.trim().lines().count(), 1, "{said}");
-    assert!(said.contains("127.0.0.1:1") && said.contains("weir serve"), "{said}");
+    assert!(
+        said.contains("127.0.0.1:1") && said.contains("weir serve"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -186,28 +257,58 @@ fn an_unknown_key_of_the_config_file_is_refused_by_name() {
     std::fs::write(&file, "[serve]\nlisten-on = 'x'\n").unwrap();
     let output = run(&["--config", file.to_str().unwrap(), "topic", "list"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("`serve.listen-on`"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("`serve.listen-on`"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
 fn an_unknown_broker_setting_is_refused_by_name() {
     let dir = TempDir::new().unwrap();
-    let output =
-        run(&["--data-dir", dir.path().to_str().unwrap(), "broker", "--kafka-listen", "127.0.0.1:0", "--set", "num.partition=3"]);
+    let output = run(&[
+        "--data-dir",
+        dir.path().to_str().unwrap(),
+        "broker",
+        "--kafka-listen",
+        "127.0.0.1:0",
+        "--set",
+        "num.partition=3",
+    ]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("num.partition") && said.contains("num.partitions"), "{said}");
+    assert!(
+        said.contains("num.partition") && said.contains("num.partitions"),
+        "{said}"
+    );
 }
 
 #[test]
 fn what_was_produced_is_consumed_with_keys_and_headers() {
     let dir = TempDir::new().unwrap();
     let server = Server::broker(dir.path());
-    let sent = server.feed(&["produce", "t", "-K", ":", "-H", "from=test"], "a:1\nb:2\n:3\n");
+    let sent = server.feed(
+        &["produce", "t", "-K", ":", "-H", "from=test"],
+        "a:1\nb:2\n:3\n",
+    );
     assert_eq!(sent.status.code(), Some(0), "{}", stderr(&sent));
-    let args = ["consume", "t", "--from", "beginning", "--exit-at-end", "--format", "%k=%s %h\\n"];
+    let args = [
+        "consume",
+        "t",
+        "--from",
+        "beginning",
+        "--exit-at-end",
+        "--format",
+        "%k=%s %h\\n",
+    ];
     let got = server.run(&args);
-    assert_eq!(String::from_utf8_lossy(&got.stdout), "a=1 from=test\nb=2 from=test\n=3 from=test\n", "{}", stderr(&got));
+    assert_eq!(
+        String::from_utf8_lossy(&got.stdout),
+        "a=1 from=test\nb=2 from=test\n=3 from=test\n",
+        "{}",
+        stderr(&got)
+    );
 }
 
 #[test]
@@ -216,23 +317,48 @@ fn a_group_goes_on_where_it_left_off() {
     let server = Server::broker(dir.path());
     server.feed(&["produce", "t"], "1\n2\n3\n");
     let first = server.run(&["consume", "t", "--group", "g", "--count", "2"]);
-    assert_eq!(String::from_utf8_lossy(&first.stdout), "1\n2\n", "{}", stderr(&first));
+    assert_eq!(
+        String::from_utf8_lossy(&first.stdout),
+        "1\n2\n",
+        "{}",
+        stderr(&first)
+    );
     let second = server.run(&["consume", "t", "--group", "g", "--count", "1"]);
-    assert_eq!(String::from_utf8_lossy(&second.stdout), "3\n", "{}", stderr(&second));
+    assert_eq!(
+        String::from_utf8_lossy(&second.stdout),
+        "3\n",
+        "{}",
+        stderr(&second)
+    );
 }
 
 #[test]
 fn topics_are_made_listed_described_and_deleted() {
     let dir = TempDir::new().unwrap();
     let server = Server::broker(dir.path());
-    let made = server.run(&["topic", "create", "t", "--partitions", "3", "--config", "retention.ms=60000"]);
+    let made = server.run(&[
+        "topic",
+        "create",
+        "t",
+        "--partitions",
+        "3",
+        "--config",
+        "retention.ms=60000",
+    ]);
     assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
     let again = server.run(&["topic", "create", "t"]);
     assert_eq!(again.status.code(), Some(1));
     let listed = server.run(&["topic", "list"]);
-    assert_eq!(String::from_utf8_lossy(&listed.stdout), "TOPIC  PARTITIONS  RECORDS\nt      3           0\n");
+    assert_eq!(
+        String::from_utf8_lossy(&listed.stdout),
+        "TOPIC  PARTITIONS  RECORDS\nt      3           0\n"
+    );
     let described = server.run(&["topic", "describe", "t"]);
-    assert!(String::from_utf8_lossy(&described.stdout).contains("retention.ms=60000"), "{}", stderr(&described));
+    assert!(
+        String::from_utf8_lossy(&described.stdout).contains("retention.ms=60000"),
+        "{}",
+        stderr(&described)
+    );
     assert_eq!(server.run(&["topic", "delete", "t"]).status.code(), Some(0));
     let gone = server.run(&["topic", "describe", "t"]);
     assert_eq!(gone.status.code(), Some(1));
@@ -245,11 +371,19 @@ fn a_consumer_whose_reader_has_gone_ends_without_a_word() {
     let server = Server::broker(dir.path());
     let lines: String = (0..100_000).map(|n| format!("{n}\n")).collect();
     server.feed(&["produce", "t"], &lines);
-    let mut child = weir(&["--bootstrap", &server.kafka, "consume", "t", "--from", "beginning", "--exit-at-end"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = weir(&[
+        "--bootstrap",
+        &server.kafka,
+        "consume",
+        "t",
+        "--from",
+        "beginning",
+        "--exit-at-end",
+    ])
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
     let mut first = [0; 2];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -268,22 +402,51 @@ fn what_was_acknowledged_survives_kill_9() {
     server.signal(rustix::process::Signal::KILL);
     let server = Server::broker(dir.path());
     let got = server.run(&["consume", "t", "--from", "beginning", "--exit-at-end"]);
-    assert_eq!(String::from_utf8_lossy(&got.stdout), "kept\n", "{}", stderr(&got));
+    assert_eq!(
+        String::from_utf8_lossy(&got.stdout),
+        "kept\n",
+        "{}",
+        stderr(&got)
+    );
     server.feed(&["produce", "t"], "next\n");
     let next = server.run(&["consume", "t", "--group", "g", "--count", "1"]);
-    assert_eq!(String::from_utf8_lossy(&next.stdout), "next\n", "{}", stderr(&next));
+    assert_eq!(
+        String::from_utf8_lossy(&next.stdout),
+        "next\n",
+        "{}",
+        stderr(&next)
+    );
 }
 
 #[test]
 #[cfg(unix)]
 fn the_demo_shows_video_numbers_and_words_and_ends_at_ctrl_c_with_130() {
     let dir = TempDir::new().unwrap();
-    let mut server =
-        Server::start(&["demo", "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0"], dir.path());
-    assert!(server.get("").contains("<!doctype html>") || server.get("").contains("<!DOCTYPE html>"));
+    let mut server = Server::start(
+        &[
+            "demo",
+            "--listen",
+            "127.0.0.1:0",
+            "--kafka-listen",
+            "127.0.0.1:0",
+        ],
+        dir.path(),
+    );
+    assert!(
+        server.get("").contains("<!doctype html>") || server.get("").contains("<!DOCTYPE html>")
+    );
     for topic in ["demo-video", "demo-sensors", "demo-text", "demo-words"] {
-        let got = server.run(&["--json", "consume", topic, "--from", "beginning", "--count", "1"]);
-        let record: Value = serde_json::from_slice(&got.stdout).unwrap_or_else(|_| panic!("{topic}: {}", stderr(&got)));
+        let got = server.run(&[
+            "--json",
+            "consume",
+            topic,
+            "--from",
+            "beginning",
+            "--count",
+            "1",
+        ]);
+        let record: Value = serde_json::from_slice(&got.stdout)
+            .unwrap_or_else(|_| panic!("{topic}: {}", stderr(&got)));
         assert_eq!(record["topic"], topic);
     }
     assert_eq!(server.signal(rustix::process::Signal::INT), Some(130));
@@ -302,7 +465,13 @@ fn a_server_ends_in_order_at_sigterm_with_0() {
 fn a_data_folder_in_use_is_told_by_name() {
     let dir = TempDir::new().unwrap();
     let _server = Server::broker(dir.path());
-    let output = run(&["--data-dir", dir.path().to_str().unwrap(), "broker", "--kafka-listen", "127.0.0.1:0"]);
+    let output = run(&[
+        "--data-dir",
+        dir.path().to_str().unwrap(),
+        "broker",
+        "--kafka-listen",
+        "127.0.0.1:0",
+    ]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(dir.path().to_str().unwrap()), "{said}");

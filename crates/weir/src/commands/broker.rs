@@ -6,10 +6,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use weir_base::fs::RealFs;
-use weir_broker::{BrokerConfig, RunningBroker, Settings};
+use weir_broker::{BrokerConfig, BrokerError, RunningBroker, Settings};
 use weir_client::Kafka;
 
 use crate::context::Context;
+use crate::listening;
 
 /// Options of `weir broker`.
 #[derive(Debug, Args)]
@@ -66,7 +67,11 @@ pub async fn start(options: &BrokerOptions, context: &Context) -> anyhow::Result
         listen: options.kafka_listen,
         settings: Settings::parse(pairs).context("--set")?,
     };
-    Ok(weir_broker::start(config, Arc::new(RealFs), context.clock.clone()).await?)
+    let started = weir_broker::start(config, Arc::new(RealFs), context.clock.clone()).await;
+    started.map_err(|error| match error {
+        BrokerError::Listen { addr, source } => listening::refusal("--kafka-listen", addr, &source),
+        other => other.into(),
+    })
 }
 
 /// The Kafka of a command that brings its own unless one is named.

@@ -52,9 +52,10 @@ pub async fn run(args: DemoArgs, context: &Context) -> anyhow::Result<()> {
     let page = Page::listen(&args.web).await?;
     let backend = Backend::start(&args.broker, context).await?;
     let page = page.serve(backend.kafka(), Some(VIDEO), context);
+    create_topics(backend.kafka()).await?;
     announce(&page.url, &backend.address(), context);
 
-    let mut parts = start_parts(args.file.as_deref(), backend.kafka(), context).await?;
+    let mut parts = start_parts(args.file.as_deref(), backend.kafka(), context);
     let ended = loop {
         tokio::select! {
             () = context.shutdown.cancelled() => break Ok(()),
@@ -74,11 +75,7 @@ pub async fn run(args: DemoArgs, context: &Context) -> anyhow::Result<()> {
 
 type Part = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
-async fn start_parts(
-    file: Option<&Path>,
-    kafka: &Kafka,
-    context: &Context,
-) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
+async fn create_topics(kafka: &Kafka) -> anyhow::Result<()> {
     for name in [VIDEO, SENSORS, TEXT] {
         let spec = TopicSpec::new(name).partitions(1);
         kafka
@@ -88,6 +85,14 @@ async fn start_parts(
             )
             .await?;
     }
+    Ok(())
+}
+
+fn start_parts(
+    file: Option<&Path>,
+    kafka: &Kafka,
+    context: &Context,
+) -> JoinSet<anyhow::Result<()>> {
     let mut parts = JoinSet::new();
     for part in [
         video(file, kafka, context),
@@ -97,7 +102,7 @@ async fn start_parts(
     ] {
         parts.spawn(part);
     }
-    Ok(parts)
+    parts
 }
 
 fn video(file: Option<&Path>, kafka: &Kafka, context: &Context) -> Part {

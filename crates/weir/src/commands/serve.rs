@@ -11,6 +11,7 @@ use weir_web::WebConfig;
 
 use crate::commands::broker::{Backend, BrokerOptions};
 use crate::context::Context;
+use crate::listening;
 
 /// Options of `weir serve`.
 #[derive(Debug, Args)]
@@ -80,7 +81,7 @@ impl Page {
     pub async fn listen(options: &WebOptions) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(options.listen)
             .await
-            .map_err(|error| refusal(options.listen, &error))?;
+            .map_err(|error| listening::refusal("--listen", options.listen, &error))?;
         let addr = listener
             .local_addr()
             .context("cannot tell the page's address")?;
@@ -124,30 +125,5 @@ impl RunningPage {
             .await
             .context("the web server has stopped")?
             .context("the web server has stopped")
-    }
-}
-
-fn refusal(addr: SocketAddr, error: &std::io::Error) -> anyhow::Error {
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "port {} is in use at {}: end the program that listens there, or choose another with --listen {}:{}",
-            addr.port(),
-            addr.ip(),
-            addr.ip(),
-            addr.port().wrapping_add(1)
-        ),
-        std::io::ErrorKind::AddrNotAvailable => {
-            anyhow::anyhow!(
-                "{} is no address of this machine: choose one with --listen, such as 127.0.0.1:8080",
-                addr.ip()
-            )
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            anyhow::anyhow!(
-                "port {} needs privileges: choose one from 1024 up with --listen",
-                addr.port()
-            )
-        }
-        _ => anyhow::anyhow!("cannot listen at {addr}: {error}"),
     }
 }
