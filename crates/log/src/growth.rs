@@ -99,10 +99,10 @@ impl Growth {
         if segment.len() == 0 {
             return last.0 - segment.base.0 > LARGEST_RELATIVE;
         }
+        // Kafka's rule: by the records' own time where both have one, else by the clock since the segment was made.
         let waited_ms = match self.first_timestamp {
-            Some(first) if timestamp_ms >= 0 => timestamp_ms - first,
-            Some(first) => now.0.saturating_sub(first),
-            None => now.since_ms(self.created),
+            Some(first) if timestamp_ms >= 0 => timestamp_ms.saturating_sub(first),
+            _ => now.since_ms(self.created),
         };
         segment.len() + size_bytes > config.segment_bytes.min(LARGEST_RELATIVE as u64)
             || last.0 - segment.base.0 > LARGEST_RELATIVE

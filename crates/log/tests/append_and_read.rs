@@ -129,6 +129,11 @@ fn a_log_that_was_closed_is_found_as_it_was() {
     };
     let log = open(&volume, config.clone());
     log.set_topic_id([9; 16]).unwrap();
+    volume.sync().unwrap();
+    assert_eq!(
+        open(&world.crash(0).volume(), config.clone()).topic_id(),
+        Some([9; 16])
+    );
     for number in 0..200 {
         log.append(
             batch(&[format!("{number}").as_bytes()], NOW),
@@ -154,6 +159,32 @@ fn a_log_that_was_closed_is_found_as_it_was() {
     );
     let appended = log.append(batch(&[b"next"], NOW), Origin::Client).unwrap();
     assert_eq!(appended.base_offset, Offset(200));
+}
+
+#[test]
+fn many_partitions_are_closed_with_few_syncs() {
+    let world = World::new();
+    let volume = world.volume();
+    let open_one = |volume, partition| {
+        weir_log::PartitionLog::open(volume, "many", partition, LogConfig::default()).unwrap()
+    };
+    let logs: Vec<_> = (0..50)
+        .map(|partition| open_one(&volume, partition))
+        .collect();
+    for log in &logs {
+        log.append(batch(&[b"x"], NOW), Origin::Client).unwrap();
+    }
+    let before = world.fs.syncs();
+    volume.close().unwrap();
+    assert!(
+        world.fs.syncs() - before < 20,
+        "{}",
+        world.fs.syncs() - before
+    );
+    let volume = world.crash(0).volume();
+    assert!(
+        (0..50).all(|partition| open_one(&volume, partition).offsets().high_watermark == Offset(1))
+    );
 }
 
 #[test]

@@ -23,6 +23,7 @@ struct Disk {
     locks: HashSet<PathBuf>,
     /// Operations so far that changed something, or tried to.
     operations: u64,
+    syncs: u64,
     fail_at: Option<(u64, io::ErrorKind)>,
     power_off_after: Option<u64>,
     capacity_bytes: Option<u64>,
@@ -92,6 +93,11 @@ impl MemFs {
     /// How many operations have changed something so far, syncs included.
     pub fn operations(&self) -> u64 {
         self.disk().operations
+    }
+
+    /// How many of them were syncs.
+    pub fn syncs(&self) -> u64 {
+        self.disk().syncs
     }
 
     /// Makes the operation number `number` (the first is 1) fail; a write fails half way. `None` lets all succeed.
@@ -373,6 +379,7 @@ impl File for MemFile {
     fn sync_data(&self) -> io::Result<()> {
         let mut disk = self.fs.disk();
         disk.step()?;
+        disk.syncs += 1;
         disk.file(self.node)?.sync();
         Ok(())
     }
@@ -380,6 +387,7 @@ impl File for MemFile {
     fn sync_file_system(&self) -> io::Result<()> {
         let mut disk = self.fs.disk();
         disk.step()?;
+        disk.syncs += 1;
         for node in &mut disk.nodes {
             match node {
                 Node::File(file) => file.sync(),
@@ -502,6 +510,7 @@ impl Fs for MemFs {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.disk();
         disk.step()?;
+        disk.syncs += 1;
         let node = disk.find(path)?;
         disk.dir(node)?.sync();
         Ok(())

@@ -9,7 +9,6 @@ use weir_base::fs::Open;
 
 use super::append::{EPOCHS_NAME, write_file};
 use super::{PartitionLog, recovery};
-use crate::checkpoint;
 use crate::error::LogError;
 use crate::index::read_file;
 use crate::offset::Offset;
@@ -21,6 +20,14 @@ const METADATA_NAME: &str = "partition.metadata";
 /// Snapshots kept beside those at the start of a segment, as in Kafka.
 const KEPT_SNAPSHOTS: usize = 2;
 
+/// What a checkpoint is about to vouch for.
+pub(crate) struct State {
+    end: Offset,
+    /// Those whose indexes were not durable at the last one.
+    segments: Vec<Arc<Segment>>,
+    bytes: u64,
+}
+
 impl PartitionLog {
     /// Makes everything up to the log's end durable, indexes and producer state included, and notes that a recovery may start there.
     pub(crate) fn checkpoint(&self) -> Result<(), LogError> {
@@ -29,67 +36,83 @@ impl PartitionLog {
         if self.closed.load(Ordering::Acquire) {
             return Ok(());
         }
-        let fs = &*self.volume.fs;
-        let (end, producers, mut segments, bytes) = {
-            let mut writer = guard(&self.writer);
-            let newest = Arc::clone(&writer.segment);
-            writer.growth.note_time(&newest, fs);
-            let flushed = newest
-                .offsets
-                .flush(fs)
-                .and_then(|()| newest.times.flush(fs));
-            flushed.map_err(|error| {
-                LogError::io("cannot write the indexes of", newest.path(), error)
-            })?;
-            let mut segments = std::mem::take(&mut writer.unchecked);
-            segments.push(newest);
-            let bytes = std::mem::take(&mut writer.bytes_since_checkpoint);
-            (
-                writer.next_offset,
-                snapshot::encode(&writer.producers),
-                segments,
-                bytes,
-            )
-        };
-        let done = self.make_durable(end, &producers, &segments);
-        if let Err(error) = done {
+        let state = self.write_state()?;
+        if let Err(error) = self.sync_state(&state) {
             // Next time again: the recovery point has not moved past these segments.
-            segments.pop();
             let mut writer = guard(&self.writer);
-            writer.unchecked.splice(0..0, segments);
-            writer.bytes_since_checkpoint += bytes;
+            let closed = state
+                .segments
+                .iter()
+                .filter(|segment| segment.base != writer.segment.base);
+            let closed: Vec<_> = closed.cloned().collect();
+            writer.unchecked.splice(0..0, closed);
+            writer.bytes_since_checkpoint += state.bytes;
             return Err(error);
         }
-        self.volume
-            .set_recovery_point(&self.topic, self.partition, end);
-        self.volume.write_checkpoints()?;
-        self.drop_snapshots(end);
-        Ok(())
+        self.note_state(&state);
+        self.volume.write_checkpoints()
     }
 
-    fn make_durable(
-        &self,
-        end: Offset,
-        producers: &[u8],
-        segments: &[Arc<Segment>],
-    ) -> Result<(), LogError> {
+    /// The first half of a checkpoint: indexes and producer state as they are now go into their files. `None` if the last checkpoint
+    /// still says all.
+    pub(crate) fn write_state_for_close(&self) -> Result<Option<State>, LogError> {
+        let _turn = guard(&self.upkeep);
+        let unchanged = {
+            let writer = guard(&self.writer);
+            writer.unchecked.is_empty()
+                && self.volume.recovery_point(&self.topic, self.partition)
+                    == Some(writer.next_offset)
+        };
+        if unchanged || self.closed.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        self.write_state().map(Some)
+    }
+
+    fn write_state(&self) -> Result<State, LogError> {
+        let fs = &*self.volume.fs;
+        let mut writer = guard(&self.writer);
+        let newest = Arc::clone(&writer.segment);
+        writer.growth.note_time(&newest, fs);
+        let flushed = newest
+            .offsets
+            .flush(fs)
+            .and_then(|()| newest.times.flush(fs));
+        flushed
+            .map_err(|error| LogError::io("cannot write the indexes of", newest.path(), error))?;
+        let producers = snapshot::encode(&writer.producers);
+        write_file(
+            fs,
+            &file_path(&self.dir, writer.next_offset, "snapshot"),
+            &producers,
+        )?;
+        let mut segments = std::mem::take(&mut writer.unchecked);
+        segments.push(newest);
+        Ok(State {
+            end: writer.next_offset,
+            segments,
+            bytes: std::mem::take(&mut writer.bytes_since_checkpoint),
+        })
+    }
+
+    /// The second half, file by file.
+    pub(crate) fn sync_state(&self, state: &State) -> Result<(), LogError> {
         if let Some(this) = self.this.upgrade() {
             self.volume.sync_round(&[this]);
         }
         self.volume.check()?;
         let fs = &*self.volume.fs;
-        let snapshot = file_path(&self.dir, end, "snapshot");
-        write_file(fs, &snapshot, producers)?;
-        let indexes = segments.iter().flat_map(|segment| {
+        let snapshot = file_path(&self.dir, state.end, "snapshot");
+        let epochs = self.dir.join(EPOCHS_NAME);
+        let indexes = state.segments.iter().flat_map(|segment| {
             [
                 segment.offsets.path(),
                 segment.times.path(),
                 segment.txns.path(),
             ]
         });
-        let epochs = self.dir.join(EPOCHS_NAME);
         for path in indexes.chain([&*snapshot, &*epochs]) {
-            let synced = match fs.open(path, Open::ReadWrite) {
+            let synced = match fs.open(path, Open::Read) {
                 // Most segments have no aborted transactions; a removed segment needs nothing any more.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.and_then(|file| file.sync_data()),
@@ -101,6 +124,13 @@ impl PartitionLog {
         }
         fs.sync_dir(&self.dir)
             .map_err(|error| LogError::io("cannot sync", &self.dir, error))
+    }
+
+    /// The state is durable: [`Volume::write_checkpoints`] is left to the caller.
+    pub(crate) fn note_state(&self, state: &State) {
+        self.volume
+            .set_recovery_point(&self.topic, self.partition, state.end);
+        self.drop_snapshots(state.end);
     }
 
     /// Removes snapshots that no recovery needs: all but the newest few and those at the start of a segment.
@@ -135,7 +165,7 @@ impl PartitionLog {
         *guard(&self.topic_id)
     }
 
-    /// Sets the topic's id, kept in `partition.metadata` as Kafka does; durable when this returns.
+    /// Sets the topic's id, kept in `partition.metadata` as Kafka does; durable with the partition's next sync.
     pub fn set_topic_id(&self, id: [u8; 16]) -> Result<(), LogError> {
         self.check_open()?;
         if self.topic_id() == Some(id) {
@@ -143,8 +173,13 @@ impl PartitionLog {
         }
         let path = self.dir.join(METADATA_NAME);
         let text = format!("version: 0\ntopic_id: {}", encode_id(&id));
-        checkpoint::replace(&*self.volume.fs, &path, text.as_bytes())
-            .map_err(|error| LogError::io("cannot write", &path, error))?;
+        let mut writer = guard(&self.writer);
+        write_file(&*self.volume.fs, &path, text.as_bytes())?;
+        let file = self.volume.fs.open(&path, Open::Read);
+        writer
+            .unsynced
+            .push(file.map_err(|error| LogError::io("cannot open", &path, error))?);
+        writer.names_unsynced = true;
         *guard(&self.topic_id) = Some(id);
         Ok(())
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use weir_base::fs::{Fs, Lock};
+use weir_base::fs::{Fs, Lock, Open};
 use weir_base::time::Clock;
 
 use crate::cache::Cache;
@@ -174,10 +174,36 @@ impl Volume {
     }
 
     fn close_partitions(&self) -> Result<(), LogError> {
-        for partition in self.open_partitions() {
-            partition.checkpoint()?;
-        }
+        let partitions = self.open_partitions();
+        self.sync_round(&partitions);
         self.check()?;
+        let mut states = Vec::new();
+        for partition in &partitions {
+            if let Some(state) = partition.write_state_for_close()? {
+                states.push((partition, state));
+            }
+        }
+        // One sync for all their files, or thousands of partitions would take minutes to close.
+        let marker = self.dir.join(".lock");
+        let synced = self
+            .fs
+            .open(&marker, Open::ReadWrite)
+            .and_then(|file| file.sync_file_system());
+        match synced {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                for (partition, state) in &states {
+                    partition.sync_state(state)?;
+                }
+            }
+            Err(error) => {
+                self.fail(&error);
+                return self.check();
+            }
+            Ok(()) => {}
+        }
+        for (partition, state) in &states {
+            partition.note_state(state);
+        }
         self.write_checkpoints()?;
         let clean = self.dir.join(CLEAN_SHUTDOWN);
         crate::checkpoint::replace(&*self.fs, &clean, b"{\"version\":0,\"brokerEpoch\":-1}")
