@@ -10,6 +10,7 @@ export interface SocketLike {
   onclose: (() => void) | null;
   onerror: (() => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
+  send(text: string): void;
   close(): void;
 }
 
@@ -32,6 +33,7 @@ const openWebSocket = (url: string): SocketLike => {
 
 export class ReconnectingSocket {
   private socket: SocketLike | null = null;
+  private isOpen = false;
   private retry = 0;
   private lost_ms: number | null = null;
   private running = false;
@@ -63,9 +65,15 @@ export class ReconnectingSocket {
     return this.running;
   }
 
+  /** Sends a text if the socket is open; what it says must be of use only now. */
+  send(body: { type: string }): void {
+    if (this.isOpen) this.socket?.send(JSON.stringify(body));
+  }
+
   private drop(): void {
     const socket = this.socket;
     this.socket = null;
+    this.isOpen = false;
     if (!socket) return;
     socket.onopen = socket.onclose = socket.onerror = socket.onmessage = null;
     socket.close();
@@ -79,6 +87,7 @@ export class ReconnectingSocket {
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
       opened = true;
+      this.isOpen = true;
       this.lost_ms = null;
       this.options.onState({ state: 'open' });
     };
@@ -86,6 +95,7 @@ export class ReconnectingSocket {
     socket.onerror = () => {};
     socket.onclose = () => {
       this.socket = null;
+      this.isOpen = false;
       if (opened) this.lose();
       else void this.askWhy(url);
     };

@@ -41,8 +41,13 @@ export class TestSocket implements SocketLike {
   onerror: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
   closed = false;
+  readonly sent: string[] = [];
 
   constructor(readonly url: string) {}
+
+  send(text: string): void {
+    this.sent.push(text);
+  }
 
   close(): void {
     this.closed = true;

@@ -37,15 +37,19 @@ export class MsePlayer {
   private objectUrl = '';
   private mime = '';
   private ticker = 0;
+  private ticks = 0;
   private caughtUp = false;
   private parked = false;
   private userPaused = false;
   private toEdge = false;
   private restarts = 0;
+  private lastRestart_ms = 0;
   private newest_ms = 0;
   private newestDuration_ms = 0;
   private delays: number[] = [];
   private stopped = false;
+  /** Media time of the first picture that was asked for. */
+  private startAt: number | null = null;
 
   constructor(private readonly options: MseOptions) {
     this.video = options.video;
@@ -276,7 +280,6 @@ export class MsePlayer {
       if (!header.preroll && this.startAt === null) this.startAt = header.pts_us / 1e6 + offset_s;
     }
   }
-  private startAt: number | null = null;
 
   private appended(): void {
     const { video } = this;
@@ -315,9 +318,12 @@ export class MsePlayer {
     if (this.video.paused) this.play();
   };
 
-  /** A broken decoder starts anew, a few times; then the server's pictures have to do. */
+  /** A broken decoder starts anew, a few times in a row; then the server's pictures have to do. */
   private recover(): void {
     if (this.stopped || this.status.unsupported) return;
+    const now_ms = performance.now();
+    if (now_ms - this.lastRestart_ms > 30_000) this.restarts = 0;
+    this.lastRestart_ms = now_ms;
     this.restarts += 1;
     if (this.restarts > 3) {
       this.giveUp(`This browser's decoder failed${this.video.error?.message ? `: ${this.video.error.message}` : ''}.`);
@@ -383,6 +389,8 @@ export class MsePlayer {
       this.trim();
     }
     this.measure(end_s);
+    this.ticks += 1;
+    if (this.ticks % 10 === 0 && status.picture) this.socket.shown(status.picture.partition, status.picture.offset);
     this.pump();
     this.tell();
   }
@@ -426,7 +434,6 @@ export class MsePlayer {
         this.delays.push(this.clock.now_ms() + shownIn_ms - picture.timestamp_ms);
         if (this.delays.length > 25) this.delays.shift();
       }
-      this.restarts = 0;
       this.video.requestVideoFrameCallback(onFrame);
     };
     this.video.requestVideoFrameCallback(onFrame);

@@ -312,6 +312,19 @@ describe("the player's socket", () => {
     expect(sockets[1]!.url).toContain('from=start');
   });
 
+  it('with a group it says which picture was seen, each once; without one it says nothing', () => {
+    const socket = open('resume', 'me');
+    socket.shown(0, 5);
+    socket.shown(0, 5);
+    socket.shown(0, 9);
+    expect(sockets[0]!.sent.map((text) => JSON.parse(text) as unknown)).toEqual([
+      { type: 'shown', partition: 0, offset: 5 },
+      { type: 'shown', partition: 0, offset: 9 },
+    ]);
+    open('start').shown(0, 5);
+    expect(sockets[0]!.sent).toEqual([]);
+  });
+
   it('a viewer that left the edge goes on from where it is', () => {
     const socket = open('live');
     socket.leaveEdge();

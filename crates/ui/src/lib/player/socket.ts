@@ -29,6 +29,7 @@ export class PlayerSocket {
   private readonly socket: ReconnectingSocket;
   private from: string;
   private last: number | null = null;
+  private lastShown = '';
 
   constructor(private readonly options: PlayerSocketOptions) {
     this.from = options.from;
@@ -76,6 +77,18 @@ export class PlayerSocket {
   private position(): string {
     if (this.from === 'live' || this.last === null) return this.from === 'left' ? 'live' : this.from;
     return String(this.last + 1);
+  }
+
+  /**
+   * Says which picture is on the screen, for a group's position: what was sent is buffered up to a minute ahead of what was
+   * seen, and whoever comes back wants to go on from what was seen.
+   */
+  shown(partition: number, offset: number): void {
+    if (!this.options.group) return;
+    const text = `${partition}:${offset}`;
+    if (text === this.lastShown) return;
+    this.lastShown = text;
+    this.socket.send({ type: 'shown', partition, offset } as { type: string });
   }
 
   /** A viewer that has left the edge goes on from where it is after a loss. */

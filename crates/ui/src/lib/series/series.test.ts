@@ -3,6 +3,7 @@ import { TestSocket, TestTimers } from '../stand-ins';
 import { align, extent, steadyRange } from './align';
 import { SeriesFeed } from './feed';
 import { SeriesRing } from './ring';
+import { sayChart, type ChartStatus } from './state';
 
 describe('the ring of one series', () => {
   it('keeps points in order of time, also one that comes late', () => {
@@ -178,5 +179,21 @@ describe('the series feed', () => {
     expect(feed.waiting).toBe('Kafka is away.');
     sockets[0]!.text({ type: 'reconnected' });
     expect(feed.waiting).toBeNull();
+  });
+});
+
+describe('how the chart says how it stands', () => {
+  const base: ChartStatus = { link: { state: 'open' }, caughtUp: true, waiting: null, newest_ms: 99_000, pausedAt_ms: null };
+  it.each([
+    ['live', base, 'live', 'Live'],
+    ['old', { ...base, newest_ms: 40_000 }, 'idle', 'Newest value 60 s ago'],
+    ['empty', { ...base, newest_ms: null }, 'idle', 'No numbers in this window'],
+    ['loading', { ...base, newest_ms: null, caughtUp: false }, 'idle', 'Loading'],
+    ['waiting', { ...base, waiting: 'Kafka is away.' }, 'warn', 'Waiting'],
+  ])('%s', (_, status, tone, text) => expect(sayChart(status as ChartStatus, 100_000)).toMatchObject({ tone, text }));
+
+  it('paused and reconnecting say since when', () => {
+    expect(sayChart({ ...base, pausedAt_ms: 5000 }, 0).text).toMatch(/^Paused at \d\d:\d\d:05$/);
+    expect(sayChart({ ...base, link: { state: 'reconnecting', since_ms: 7000 } }, 0).text).toMatch(/since \d\d:\d\d:07$/);
   });
 });
