@@ -108,7 +108,7 @@ impl Tally {
     /// (Playwright) or on the line that starts with `Tests` (Vitest).
     pub fn of_summary(text: &str) -> Self {
         let mut tally = Self::default();
-        for line in text.lines().map(str::trim) {
+        for line in plain(text).lines().map(str::trim) {
             let counts = line.strip_prefix("Tests ").unwrap_or(line);
             for part in counts.split('|') {
                 let mut words = part.split_whitespace();
@@ -128,6 +128,15 @@ impl Tally {
         }
         tally
     }
+}
+
+/// A terminal's text without its colours (`ESC [ … m`, ECMA-48 §8.3.117).
+fn plain(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| {
+        plain + part.split_once('m').map_or("", |(_, rest)| rest)
+    })
 }
 
 impl std::fmt::Display for Tally {
