@@ -121,3 +121,44 @@ impl Fs for RealFs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_read_where_they_were_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/file");
+        let fs = RealFs;
+        assert!(fs.open(&path, Open::Read).is_err());
+        fs.create_dir_all(&dir.path().join("a/b")).unwrap();
+        let file = fs.open(&path, Open::ReadWrite).unwrap();
+        file.write_all_at(b"abc", 5).unwrap();
+        file.sync_data().unwrap();
+        fs.sync_dir(&dir.path().join("a/b")).unwrap();
+        assert_eq!(fs.len(&path).unwrap(), 8);
+        let mut buffer = [1; 10];
+        let read = fs
+            .open(&path, Open::Read)
+            .unwrap()
+            .read_at(&mut buffer, 4)
+            .unwrap();
+        assert_eq!(&buffer[..read], b"\0abc");
+        fs.rename(&path, &dir.path().join("a/c")).unwrap();
+        let mut names = fs.read_dir(&dir.path().join("a")).unwrap();
+        names.sort();
+        assert_eq!(names, [("b".into(), true), ("c".into(), false)]);
+    }
+
+    #[test]
+    fn a_lock_is_held_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".lock");
+        let held = RealFs.lock(&path).unwrap();
+        let refused = RealFs.lock(&path).err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        assert!(RealFs.lock(&path).is_ok());
+    }
+}
