@@ -200,6 +200,7 @@ fn sized(reader: &mut Reader<'_>, what: &'static str) -> Result<Option<Bytes>, M
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)] // Positions in a batch just made.
 mod tests {
     use super::{BatchProducer, Content, KeyedRecord, decode, encode};
     use bytes::Bytes;

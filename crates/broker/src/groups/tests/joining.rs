@@ -1,4 +1,4 @@
-//! JoinGroup, SyncGroup and heartbeats of dynamic members.
+//! `JoinGroup`, `SyncGroup` and heartbeats of dynamic members.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! LeaveGroup, and what is left when everyone has gone.
+//! `LeaveGroup`, and what is left when everyone has gone.
 
 use super::*;
 use crate::internal_topics::group_records::{GroupRecord, decode};

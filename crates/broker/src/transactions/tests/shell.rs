@@ -204,7 +204,7 @@ async fn a_new_producer_gets_the_id_once_the_old_transaction_is_aborted() {
 async fn a_transaction_that_lasts_too_long_is_aborted() {
     let broker = Broker::new();
     let producer = broker.begin().await;
-    broker.clock.advance(Duration::from_secs(60));
+    broker.clock.advance(Duration::from_mins(1));
     broker.coordinator.abort_overdue();
     assert!(!broker.coordinator.finish_prepared().await);
     assert_eq!(broker.written(), markers(false));
