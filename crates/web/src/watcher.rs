@@ -12,7 +12,7 @@ use futures_util::stream;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use weir_base::time::Clock;
-use weir_client::{ClientError, Event, From, Kafka, ReaderOptions, TopicInfo};
+use weir_client::{ClientError, Event, From, Kafka, ReaderOptions, Record, TopicInfo};
 use weir_media::Codec;
 use weir_media::record::{self, Kind};
 
@@ -38,6 +38,8 @@ const AT_A_TIME: usize = 4;
 const SAMPLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How many of the newest records of a partition are judged.
 const SAMPLE: u64 = 3;
+/// The same of inter-coded video: two seconds and more, which hold a key frame as a rule.
+const SAMPLE_OF_VIDEO: u64 = 60;
 /// Seconds of rates that are kept.
 const RATES: usize = 60;
 
@@ -354,10 +356,10 @@ fn overview_of(name: &str, seen: &Seen, connected: bool) -> TopicOverview {
     }
 }
 
-/// Reads a topic's newest records.
-async fn sample(kafka: &Kafka, topic: &TopicInfo) -> Result<Sample, ClientError> {
+/// The newest `count` records of each partition.
+async fn last(kafka: &Kafka, topic: &TopicInfo, count: u64) -> Result<Vec<Record>, ClientError> {
     let mut reader = kafka
-        .reader(&topic.name, From::Last(SAMPLE), ReaderOptions::default())
+        .reader(&topic.name, From::Last(count), ReaderOptions::default())
         .await?;
     let mut caught_up = 0;
     let mut records = Vec::new();
@@ -374,6 +376,20 @@ async fn sample(kafka: &Kafka, topic: &TopicInfo) -> Result<Sample, ClientError>
             _ => {}
         }
     }
+    Ok(records)
+}
+
+/// Reads a topic's newest records.
+async fn sample(kafka: &Kafka, topic: &TopicInfo) -> Result<Sample, ClientError> {
+    let mut records = last(kafka, topic, SAMPLE).await?;
+    let deltas = records.iter().any(|record| {
+        let value = record.value.as_deref().unwrap_or_default();
+        record::read(record.header_pairs(), value).is_some_and(|meta| meta.codec.is_inter())
+    });
+    if deltas {
+        // Key frames are many times larger than what lies between them: a mean without one says nothing.
+        records = last(kafka, topic, SAMPLE_OF_VIDEO).await?;
+    }
     let settings = kafka.topic_config(&topic.name).await.ok();
     let compacted = settings.and_then(|settings| {
         let policy = settings.into_iter().find(|s| s.name == "cleanup.policy")?;
@@ -381,7 +397,7 @@ async fn sample(kafka: &Kafka, topic: &TopicInfo) -> Result<Sample, ClientError>
     });
     let with_value: Vec<_> = records.iter().filter(|r| r.value.is_some()).collect();
     let newest = with_value.iter().max_by_key(|r| (r.timestamp, r.offset));
-    let len_bytes: usize = records.iter().map(weir_client::Record::len_bytes).sum();
+    let len_bytes: usize = records.iter().map(Record::len_bytes).sum();
     Ok(Sample {
         kind: newest.map(|record| {
             record::classify(

@@ -325,3 +325,17 @@ async fn everything_ends_when_the_server_is_told_to() {
     while series.next().await != Got::Closed {}
     world.served.await.unwrap().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_is_kept_when_the_server_ends() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 5).pictures(20)).await;
+    let mut player = world.socket("/topics/cam/live?from=resume&group=tv").await;
+    player.offsets_to(19).await;
+    player.text("clock").await;
+    world.shutdown.cancel();
+    while player.next().await != Got::Closed {}
+    committed(&world, "tv", 20).await;
+    world.end().await;
+}
