@@ -74,8 +74,12 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        // Lost and refused connections are told as state (`Trouble`); as lines they would come with every attempt.
-        let connection = matches!(facility, "FAIL" | "ERROR" | "CONFWARN" | "REQTMOUT");
+        // Lost and refused connections are told as state (`Trouble`); as lines they would come with every attempt. So do
+        // retries while a broker starts.
+        let connection = matches!(
+            facility,
+            "FAIL" | "ERROR" | "CONFWARN" | "REQTMOUT" | "GETPID"
+        );
         match level {
             RDKafkaLogLevel::Debug => tracing::trace!(target: "librdkafka", facility, "{line}"),
             RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => {

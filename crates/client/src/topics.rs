@@ -269,6 +269,10 @@ impl Kafka {
         };
         match results.into_iter().next() {
             Some(Ok(resource)) => {
+                if resource.entries.is_empty() {
+                    // rdkafka drops the error of a single resource; a topic always has settings.
+                    self.topic(name).await?;
+                }
                 let mut settings: Vec<Setting> = resource
                     .entries
                     .into_iter()

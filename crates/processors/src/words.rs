@@ -111,6 +111,7 @@ impl Words {
             uncommitted: false,
             summary: Summary::default(),
             no_text: 0,
+            read_bytes: 0,
             progress,
             counts,
             reader,
@@ -223,6 +224,7 @@ struct Counting {
     uncommitted: bool,
     summary: Summary,
     no_text: u64,
+    read_bytes: u64,
     progress: Arc<dyn Progress>,
 }
 
@@ -270,6 +272,7 @@ impl Counting {
         match event {
             Event::Record(record) => {
                 self.summary.read += 1;
+                self.read_bytes += record.value.as_ref().map_or(0, |value| value.len() as u64);
                 self.uncommitted = true;
                 match record.value.as_deref().map(std::str::from_utf8) {
                     Some(Ok(text)) => self.counts.add(record.partition, record.offset, text)?,
@@ -323,6 +326,7 @@ impl Counting {
         self.summary.written += changed.len() as u64;
         self.progress.update(&Snapshot {
             records: self.summary.read,
+            bytes: self.read_bytes,
             ..Snapshot::default()
         });
         Ok(())
