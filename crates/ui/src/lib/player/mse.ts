@@ -42,6 +42,7 @@ export class MsePlayer {
   private parked = false;
   private userPaused = false;
   private toEdge = false;
+  private settled = false;
   private restarts = 0;
   private lastRestart_ms = 0;
   private newest_ms = 0;
@@ -71,6 +72,7 @@ export class MsePlayer {
     this.socket.start();
     this.openSource();
     this.ticker = window.setInterval(() => this.tick(), tick_ms);
+    this.video.addEventListener('playing', this.onPlaying);
     this.video.addEventListener('waiting', this.onWaiting);
     this.video.addEventListener('error', this.onError);
     document.addEventListener('visibilitychange', this.onVisible);
@@ -81,6 +83,7 @@ export class MsePlayer {
     this.stopped = true;
     this.socket.stop();
     window.clearInterval(this.ticker);
+    this.video.removeEventListener('playing', this.onPlaying);
     this.video.removeEventListener('waiting', this.onWaiting);
     this.video.removeEventListener('error', this.onError);
     document.removeEventListener('visibilitychange', this.onVisible);
@@ -174,6 +177,7 @@ export class MsePlayer {
         this.queue.opened();
         this.target.restart();
         this.caughtUp = false;
+        this.settled = false;
         return;
       case 'init':
         status.codec = event.codec;
@@ -310,6 +314,13 @@ export class MsePlayer {
 
   // What time brings.
 
+  /** Where starting took long the edge has moved on meanwhile: one more jump, and the rate does the rest. */
+  private readonly onPlaying = (): void => {
+    if (this.settled || !this.status.follow) return;
+    this.settled = true;
+    const end_s = this.bufferedEnd();
+    if (end_s !== null && end_s - this.video.currentTime > 0.6) this.jumpToEnd();
+  };
   private readonly onWaiting = (): void => this.target.stalled(performance.now());
   private readonly onError = (): void => this.recover();
   private readonly onVisible = (): void => {
