@@ -16,9 +16,22 @@ export function align(series: Reduced[]): Aligned {
       // Two points at one instant: the later one stands.
       column[at] = s.v[i];
     });
+    widenGaps(column);
     return column;
   });
   return [times.map((t) => t / 1000), ...columns];
+}
+
+/** uPlot leaves out what lies between a null's neighbours on the common axis: the whole silence has to be null, not its middle. */
+function widenGaps(column: (number | null | undefined)[]): void {
+  for (let i = 0; i < column.length; i += 1) {
+    if (column[i] !== null) continue;
+    for (let left = i - 1; left >= 0 && column[left] === undefined; left -= 1) column[left] = null;
+    while (i + 1 < column.length && column[i + 1] === undefined) {
+      i += 1;
+      column[i] = null;
+    }
+  }
 }
 
 /** The lowest and highest value drawn; null where there is none. */

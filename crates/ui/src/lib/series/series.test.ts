@@ -78,16 +78,21 @@ describe('the ring of one series', () => {
 });
 
 describe('several series on one axis', () => {
-  it('a missing point is undefined, a gap is null', () => {
-    const aligned = align([
-      { t_ms: [1000, 2000, 3000], v: [1, null, 3] },
-      { t_ms: [1500, 3000], v: [7, 8] },
+  it('a missing point is undefined: the line goes on', () => {
+    expect(align([{ t_ms: [1000, 3000], v: [1, 3] }, { t_ms: [1500, 3000], v: [7, 8] }])).toEqual([
+      [1, 1.5, 3],
+      [1, undefined, 3],
+      [undefined, 7, 8],
     ]);
-    expect(aligned).toEqual([
-      [1, 1.5, 2, 3],
-      [1, undefined, null, 3],
-      [undefined, 7, undefined, 8],
+  });
+
+  it('a gap is null from the last point before it to the first behind it, whatever other series have in between', () => {
+    const [, gap, other] = align([
+      { t_ms: [1000, 3000, 5000, 6000], v: [1, null, 5, 6] },
+      { t_ms: [1500, 2500, 3500, 4500, 5500], v: [7, 7, 7, 7, 7] },
     ]);
+    expect(gap).toEqual([1, null, null, null, null, null, 5, undefined, 6]);
+    expect(other).toEqual([undefined, 7, 7, undefined, 7, 7, undefined, 7, undefined]);
   });
 
   it('nothing is an empty axis', () => {
