@@ -12,6 +12,7 @@ use weir_log::Volume;
 use crate::changes::Changes;
 use crate::groups::GroupCoordinator;
 use crate::producer_ids::ProducerIds;
+use crate::security::{Acls, Scram};
 use crate::server::ConnectionInfo;
 use crate::settings::topic::Overrides;
 use crate::settings::{self, Settings};
@@ -41,6 +42,10 @@ pub(crate) struct Broker {
     pub topics: Arc<Topics>,
     /// The groups and what they have committed.
     pub groups: Arc<GroupCoordinator>,
+    /// Access rules.
+    pub acls: Acls,
+    /// Users' credentials.
+    pub scram: Scram,
     /// Ids for idempotent and transactional producers.
     pub producer_ids: Arc<ProducerIds>,
     /// The transactional ids and their transactions.
@@ -70,6 +75,8 @@ impl Broker {
             &settings,
         )
         .map_err(unusable)?;
+        let acls = Acls::open(Arc::clone(&fs), data_dir.join("acls.json")).map_err(unusable)?;
+        let scram = Scram::open(Arc::clone(&fs), data_dir.join("scram.json")).map_err(unusable)?;
         let producer_ids =
             ProducerIds::open(Arc::clone(&fs), data_dir.join("producer-ids")).map_err(unusable)?;
         let topics =
@@ -103,6 +110,8 @@ impl Broker {
             volume,
             topics,
             groups,
+            acls,
+            scram,
             producer_ids,
             transactions,
         })

@@ -1,8 +1,11 @@
 //! Small files that are replaced as a whole: after a crash there is the old content or the new, never half of either.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use weir_base::fs::{Fs, Open};
 
 /// The most that a small file may hold; more is damage.
@@ -55,6 +58,49 @@ fn sync_parent(fs: &dyn Fs, path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(dir) => fs.sync_dir(dir),
         None => Ok(()),
+    }
+}
+
+/// A value that is kept as JSON in a small file.
+pub(crate) struct JsonFile<T> {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    value: Mutex<T>,
+}
+
+impl<T: Default + Clone + Serialize + DeserializeOwned> JsonFile<T> {
+    /// Reads the file; without one the value is the default.
+    pub fn open(fs: Arc<dyn Fs>, path: PathBuf) -> io::Result<Self> {
+        let value = match read(&*fs, &path)? {
+            None => T::default(),
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("{} is damaged: {error}", path.display()),
+                )
+            })?,
+        };
+        Ok(Self {
+            fs,
+            path,
+            value: Mutex::new(value),
+        })
+    }
+
+    /// Looks at the value.
+    pub fn read<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&self.value.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the value, durably; it stays as it was if that fails.
+    pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> io::Result<R> {
+        let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = value.clone();
+        let result = change(&mut changed);
+        let bytes = serde_json::to_vec_pretty(&changed).map_err(io::Error::other)?;
+        may_block(|| replace(&*self.fs, &self.path, &bytes))?;
+        *value = changed;
+        Ok(result)
     }
 }
 

@@ -29,6 +29,7 @@ mod maintenance;
 mod meta;
 mod producer_ids;
 pub mod request;
+mod security;
 pub mod server;
 pub mod settings;
 #[cfg(test)]

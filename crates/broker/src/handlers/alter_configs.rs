@@ -1,4 +1,4 @@
-//! AlterConfigs (KIP-133): replaces all of a resource's own settings by those given.
+//! `AlterConfigs` (KIP-133): replaces all of a resource's own settings by those given.
 
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use kafka_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};

@@ -1,4 +1,4 @@
-//! AlterPartitionReassignments (KIP-455): partitions can be assigned to this broker, where they are, and to no other.
+//! `AlterPartitionReassignments` (KIP-455): partitions can be assigned to this broker, where they are, and to no other.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::alter_partition_reassignments_request::ReassignablePartition;

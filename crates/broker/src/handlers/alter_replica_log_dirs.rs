@@ -1,4 +1,4 @@
-//! AlterReplicaLogDirs (KIP-113): moves partitions between data folders. There is one, where they are already.
+//! `AlterReplicaLogDirs` (KIP-113): moves partitions between data folders. There is one, where they are already.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::alter_replica_log_dirs_response::{

@@ -1,4 +1,4 @@
-//! ApiVersions (KIP-35, KIP-511): what this broker answers, and in which versions.
+//! `ApiVersions` (KIP-35, KIP-511): what this broker answers, and in which versions.
 //!
 //! A client whose version of this very request is too new gets version 0 with `UNSUPPORTED_VERSION` and the list, and asks again.
 

@@ -1,4 +1,4 @@
-//! CreatePartitions (KIP-195): gives topics more partitions, or says whether it could (`validate_only`).
+//! `CreatePartitions` (KIP-195): gives topics more partitions, or says whether it could (`validate_only`).
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;

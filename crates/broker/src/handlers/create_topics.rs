@@ -1,4 +1,4 @@
-//! CreateTopics (KIP-4): makes topics, or says whether they could be made (`validate_only`).
+//! `CreateTopics` (KIP-4): makes topics, or says whether they could be made (`validate_only`).
 //!
 //! Each topic is answered on its own. With one broker there is one replica; asking for more is refused as Kafka refuses it.
 

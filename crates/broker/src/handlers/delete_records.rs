@@ -1,4 +1,4 @@
-//! DeleteRecords (KIP-107): moves partitions' log start offsets up; -1 stands for the high watermark.
+//! `DeleteRecords` (KIP-107): moves partitions' log start offsets up; -1 stands for the high watermark.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::delete_records_response::{

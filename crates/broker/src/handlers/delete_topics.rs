@@ -1,4 +1,4 @@
-//! DeleteTopics: by name, or from version 6 on by id as well (KIP-516). Each topic is answered on its own.
+//! `DeleteTopics`: by name, or from version 6 on by id as well (KIP-516). Each topic is answered on its own.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;

@@ -1,4 +1,4 @@
-//! DescribeCluster (KIP-700): the brokers, the controller, the cluster's id.
+//! `DescribeCluster` (KIP-700): the brokers, the controller, the cluster's id.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;

@@ -1,4 +1,4 @@
-//! DescribeConfigs (KIP-133): settings of topics and of the broker, with where each value comes from.
+//! `DescribeConfigs` (KIP-133): settings of topics and of the broker, with where each value comes from.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;

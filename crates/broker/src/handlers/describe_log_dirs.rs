@@ -1,4 +1,4 @@
-//! DescribeLogDirs (KIP-113): how much of the data folder each partition takes. Of no topics named, all.
+//! `DescribeLogDirs` (KIP-113): how much of the data folder each partition takes. Of no topics named, all.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! DescribeProducers (KIP-664): the producers with an id that a partition remembers, and their ongoing transactions.
+//! `DescribeProducers` (KIP-664): the producers with an id that a partition remembers, and their ongoing transactions.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_producers_response::{

@@ -1,4 +1,4 @@
-//! DescribeQuorum (KIP-595): the voters on the cluster's metadata, which is this broker alone.
+//! `DescribeQuorum` (KIP-595): the voters on the cluster's metadata, which is this broker alone.
 //!
 //! Metadata is in files here and not in a log; its end is told as 0.
 

@@ -1,4 +1,4 @@
-//! DescribeTopicPartitions (KIP-966): topics' partitions, a page at a time.
+//! `DescribeTopicPartitions` (KIP-966): topics' partitions, a page at a time.
 //!
 //! Topics come in order of name. An answer holds up to `response_partition_limit` partitions and a cursor to go on from. Of no
 //! topics named, all.

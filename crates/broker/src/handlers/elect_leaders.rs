@@ -1,4 +1,4 @@
-//! ElectLeaders (KIP-460): there is one replica of everything, which leads already.
+//! `ElectLeaders` (KIP-460): there is one replica of everything, which leads already.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};

@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs (KIP-339): changes single settings of a resource and leaves its others.
+//! `IncrementalAlterConfigs` (KIP-339): changes single settings of a resource and leaves its others.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::incremental_alter_configs_request::AlterableConfig;

@@ -1,4 +1,4 @@
-//! ListOffsets: a partition's first and last offsets, and offsets by time.
+//! `ListOffsets`: a partition's first and last offsets, and offsets by time.
 //!
 //! Times below zero stand for places: -1 the end, -2 the start, -3 the record of the largest timestamp (KIP-734), -4 the start of
 //! what is on this broker's disk (KIP-405), -5 the end of what is in tiered storage and -6 the start of what will be, which are

@@ -1,4 +1,4 @@
-//! ListPartitionReassignments (KIP-455): none is ever under way.
+//! `ListPartitionReassignments` (KIP-455): none is ever under way.
 
 use kafka_protocol::messages::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,

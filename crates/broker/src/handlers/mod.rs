@@ -32,12 +32,16 @@ mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
+mod alter_user_scram_credentials;
 pub(crate) mod api_versions;
+mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delete_acls;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_acls;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -46,6 +50,7 @@ mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_transactions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod end_txn;
 mod fetch;
@@ -97,6 +102,9 @@ pub(crate) static APIS: &[Api] = &[
     Api::of::<add_offsets_to_txn::AddOffsetsToTxn>(),
     Api::of::<end_txn::EndTxn>(),
     Api::of::<txn_offset_commit::TxnOffsetCommit>(),
+    Api::of::<describe_acls::DescribeAcls>(),
+    Api::of::<create_acls::CreateAcls>(),
+    Api::of::<delete_acls::DeleteAcls>(),
     Api::of::<describe_configs::DescribeConfigs>(),
     Api::of::<alter_configs::AlterConfigs>(),
     Api::of::<alter_replica_log_dirs::AlterReplicaLogDirs>(),
@@ -108,6 +116,8 @@ pub(crate) static APIS: &[Api] = &[
     Api::of::<alter_partition_reassignments::AlterPartitionReassignments>(),
     Api::of::<list_partition_reassignments::ListPartitionReassignments>(),
     Api::of::<offset_delete::OffsetDelete>(),
+    Api::of::<describe_user_scram_credentials::DescribeUserScramCredentials>(),
+    Api::of::<alter_user_scram_credentials::AlterUserScramCredentials>(),
     Api::of::<describe_quorum::DescribeQuorum>(),
     Api::of::<describe_cluster::DescribeCluster>(),
     Api::of::<describe_producers::DescribeProducers>(),

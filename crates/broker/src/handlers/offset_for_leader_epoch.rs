@@ -1,4 +1,4 @@
-//! OffsetForLeaderEpoch (KIP-320): where a leader epoch ends, by which a consumer finds out that records it read are gone.
+//! `OffsetForLeaderEpoch` (KIP-320): where a leader epoch ends, by which a consumer finds out that records it read are gone.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_for_leader_epoch_response::{

@@ -1,0 +1,230 @@
+//! Access rules (KIP-11, KIP-290): what they are made of, how a filter picks them, and where they are kept.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use weir_base::fs::Fs;
+
+use crate::files::JsonFile;
+
+/// A filter's word for "whatever it is".
+const ANY: i8 = 1;
+/// A pattern type in filters alone: all rules that apply to the resource of this name.
+const MATCH: i8 = 2;
+const LITERAL: i8 = 3;
+const PREFIXED: i8 = 4;
+/// The resource type and name of the cluster.
+const CLUSTER: (i8, &str) = (4, "kafka-cluster");
+/// Resource types from topic to user.
+const RESOURCE_TYPES: std::ops::RangeInclusive<i8> = 2..=7;
+/// Operations from "all" to two-phase commit.
+const OPERATIONS: std::ops::RangeInclusive<i8> = 2..=15;
+/// Deny and allow.
+const PERMISSIONS: std::ops::RangeInclusive<i8> = 2..=3;
+
+/// One rule, with Kafka's numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Acl {
+    pub resource_type: i8,
+    pub resource_name: String,
+    pub pattern_type: i8,
+    pub principal: String,
+    pub host: String,
+    pub operation: i8,
+    pub permission: i8,
+}
+
+impl Acl {
+    /// Whether this can be a rule; else a sentence that says why not.
+    pub fn check(&self) -> Result<(), String> {
+        let why = if !RESOURCE_TYPES.contains(&self.resource_type) {
+            format!("Invalid resource type {}", self.resource_type)
+        } else if self.resource_name.is_empty() {
+            "Resource name should not be empty".to_owned()
+        } else if self.resource_type == CLUSTER.0 && self.resource_name != CLUSTER.1 {
+            format!(
+                "The only valid name for the CLUSTER resource is {}",
+                CLUSTER.1
+            )
+        } else if !matches!(self.pattern_type, LITERAL | PREFIXED) {
+            format!("Invalid pattern type {}", self.pattern_type)
+        } else if !OPERATIONS.contains(&self.operation) {
+            format!("Invalid operation {}", self.operation)
+        } else if !PERMISSIONS.contains(&self.permission) {
+            format!("Invalid permission type {}", self.permission)
+        } else if !is_principal(&self.principal) {
+            format!("Could not parse principal from `{}`", self.principal)
+        } else {
+            return Ok(());
+        };
+        Err(why)
+    }
+}
+
+/// A principal is a type and a name with a colon between.
+fn is_principal(text: &str) -> bool {
+    text.split_once(':')
+        .is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty())
+}
+
+/// What picks rules. `None` is any.
+#[derive(Debug, Clone)]
+pub(crate) struct AclFilter {
+    pub resource_type: i8,
+    pub resource_name: Option<String>,
+    pub pattern_type: i8,
+    pub principal: Option<String>,
+    pub host: Option<String>,
+    pub operation: i8,
+    pub permission: i8,
+}
+
+impl AclFilter {
+    /// Whether this can be a filter; else a sentence that says why not.
+    pub fn check(&self) -> Result<(), String> {
+        let known = |what: &str, value: i8, range: std::ops::RangeInclusive<i8>| {
+            if value == ANY || range.contains(&value) {
+                Ok(())
+            } else {
+                Err(format!(
+                    "The AclBindingFilter must not contain UNKNOWN elements: {what} {value}"
+                ))
+            }
+        };
+        known("resource type", self.resource_type, RESOURCE_TYPES)?;
+        known("pattern type", self.pattern_type, MATCH..=PREFIXED)?;
+        known("operation", self.operation, OPERATIONS)?;
+        known("permission type", self.permission, PERMISSIONS)
+    }
+
+    /// Whether it picks `acl`.
+    pub fn matches(&self, acl: &Acl) -> bool {
+        let any_or = |wanted: i8, is: i8| wanted == ANY || wanted == is;
+        let none_or = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|w| w == is);
+        any_or(self.resource_type, acl.resource_type)
+            && any_or(self.operation, acl.operation)
+            && any_or(self.permission, acl.permission)
+            && none_or(&self.principal, &acl.principal)
+            && none_or(&self.host, &acl.host)
+            && self.matches_name(acl)
+    }
+
+    fn matches_name(&self, acl: &Acl) -> bool {
+        let pattern =
+            matches!(self.pattern_type, ANY | MATCH) || self.pattern_type == acl.pattern_type;
+        let name = match (&self.resource_name, self.pattern_type) {
+            (None, _) => true,
+            (Some(name), MATCH) => match acl.pattern_type {
+                PREFIXED => name.starts_with(&acl.resource_name),
+                _ => acl.resource_name == *name || acl.resource_name == "*",
+            },
+            (Some(name), _) => acl.resource_name == *name,
+        };
+        pattern && name
+    }
+}
+
+/// The rules there are.
+pub(crate) struct Acls {
+    file: JsonFile<Vec<Acl>>,
+}
+
+impl Acls {
+    /// Reads them from their file.
+    pub fn open(fs: Arc<dyn Fs>, path: PathBuf) -> io::Result<Self> {
+        Ok(Self {
+            file: JsonFile::open(fs, path)?,
+        })
+    }
+
+    /// Adds rules, durably. One that is there already stays.
+    pub fn add(&self, new: &[Acl]) -> io::Result<()> {
+        self.file.change(|acls| {
+            acls.extend(new.iter().cloned());
+            acls.sort();
+            acls.dedup();
+        })
+    }
+
+    /// Removes what the filter picks, durably, and returns it.
+    pub fn remove(&self, filter: &AclFilter) -> io::Result<Vec<Acl>> {
+        self.file.change(|acls| {
+            let removed = acls.extract_if(.., |acl| filter.matches(acl)).collect();
+            removed
+        })
+    }
+
+    /// What the filter picks, in order of resource.
+    pub fn find(&self, filter: &AclFilter) -> Vec<Acl> {
+        self.file.read(|acls| {
+            acls.iter()
+                .filter(|acl| filter.matches(acl))
+                .cloned()
+                .collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acl(name: &str, pattern_type: i8) -> Acl {
+        Acl {
+            resource_type: 2,
+            resource_name: name.to_owned(),
+            pattern_type,
+            principal: "User:alice".to_owned(),
+            host: "*".to_owned(),
+            operation: 3,
+            permission: 3,
+        }
+    }
+
+    fn filter(name: Option<&str>, pattern_type: i8) -> AclFilter {
+        AclFilter {
+            resource_type: ANY,
+            resource_name: name.map(str::to_owned),
+            pattern_type,
+            principal: None,
+            host: None,
+            operation: ANY,
+            permission: ANY,
+        }
+    }
+
+    #[test]
+    fn filters_pick_names_as_kip_290_says() {
+        let rules = [acl("cam", PREFIXED), acl("cam", LITERAL), acl("*", LITERAL)];
+        let picked = |name, pattern| -> Vec<usize> {
+            let filter = filter(name, pattern);
+            (0..3).filter(|at| filter.matches(&rules[*at])).collect()
+        };
+        assert_eq!(picked(None, ANY), [0, 1, 2]);
+        assert_eq!(picked(Some("cam"), ANY), [0, 1]);
+        assert_eq!(picked(Some("cam"), LITERAL), [1]);
+        assert_eq!(picked(Some("cam"), PREFIXED), [0]);
+        assert_eq!(picked(Some("cam"), MATCH), [0, 1, 2]);
+        assert_eq!(picked(Some("camera"), MATCH), [0, 2]);
+        assert_eq!(picked(Some("other"), MATCH), [2]);
+    }
+
+    #[test]
+    fn what_cannot_be_a_rule_is_refused() {
+        assert_eq!(acl("t", LITERAL).check(), Ok(()));
+        assert!(acl("", LITERAL).check().is_err());
+        assert!(acl("t", MATCH).check().is_err());
+        let nobody = Acl {
+            principal: "alice".to_owned(),
+            ..acl("t", LITERAL)
+        };
+        assert!(nobody.check().is_err());
+        let cluster = Acl {
+            resource_type: 4,
+            ..acl("t", LITERAL)
+        };
+        assert!(cluster.check().is_err());
+    }
+}
