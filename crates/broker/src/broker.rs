@@ -32,8 +32,6 @@ pub(crate) struct Broker {
     pub changes: Changes,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Where the broker's small files are.
-    pub fs: Arc<dyn Fs>,
     /// The folder of everything.
     pub data_dir: PathBuf,
     /// Where the partitions are.
@@ -56,7 +54,7 @@ impl Broker {
     /// Opens what the data folder holds.
     pub fn open(
         config: BrokerConfig,
-        fs: Arc<dyn Fs>,
+        fs: &Arc<dyn Fs>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BrokerError> {
         let BrokerConfig {
@@ -66,27 +64,26 @@ impl Broker {
             dir: data_dir.clone(),
             source,
         };
-        let volume = Volume::open(Arc::clone(&fs), Arc::clone(&clock), &data_dir)?;
+        let volume = Volume::open(Arc::clone(fs), Arc::clone(&clock), &data_dir)?;
         let node_id = settings.get(settings::NODE_ID) as i32;
-        let cluster_id = meta::cluster_id(&*fs, &data_dir, node_id).map_err(unusable)?;
+        let cluster_id = meta::cluster_id(&**fs, &data_dir, node_id).map_err(unusable)?;
         let changes = Changes::open(
-            Arc::clone(&fs),
+            Arc::clone(fs),
             data_dir.join("changed-settings.json"),
             &settings,
         )
         .map_err(unusable)?;
-        let acls = Acls::open(Arc::clone(&fs), data_dir.join("acls.json")).map_err(unusable)?;
-        let scram = Scram::open(Arc::clone(&fs), data_dir.join("scram.json")).map_err(unusable)?;
+        let acls = Acls::open(Arc::clone(fs), data_dir.join("acls.json")).map_err(unusable)?;
+        let scram = Scram::open(Arc::clone(fs), data_dir.join("scram.json")).map_err(unusable)?;
         let producer_ids =
-            ProducerIds::open(Arc::clone(&fs), data_dir.join("producer-ids")).map_err(unusable)?;
-        let topics =
-            Topics::open(Arc::clone(&fs), &volume, &data_dir, &settings).map_err(|error| {
-                match error {
-                    TopicError::Log(error) => BrokerError::Log(error),
-                    TopicError::Io(source) => unusable(source),
-                    other => unusable(std::io::Error::other(other.to_string())),
-                }
-            })?;
+            ProducerIds::open(Arc::clone(fs), data_dir.join("producer-ids")).map_err(unusable)?;
+        let topics = Topics::open(Arc::clone(fs), &volume, &data_dir, &settings).map_err(
+            |error| match error {
+                TopicError::Log(error) => BrokerError::Log(error),
+                TopicError::Io(source) => unusable(source),
+                other => unusable(std::io::Error::other(other.to_string())),
+            },
+        )?;
         let topics = Arc::new(topics);
         let groups = GroupCoordinator::open(&topics, &settings, Arc::clone(&clock))
             .map_err(|error| unusable(std::io::Error::other(error.to_string())))?;
@@ -105,7 +102,6 @@ impl Broker {
             settings,
             changes,
             clock,
-            fs,
             data_dir,
             volume,
             topics,

@@ -11,7 +11,7 @@ pub(crate) fn of_log(error: &LogError) -> ResponseError {
     match error {
         LogError::CorruptRecord { .. } => Code::CorruptMessage,
         LogError::UnsupportedMagic { .. } => Code::UnsupportedForMessageFormat,
-        LogError::InvalidRecord { .. } => Code::InvalidRecord,
+        LogError::InvalidRecord { .. } | LogError::RecordsWithoutKey { .. } => Code::InvalidRecord,
         LogError::UnsupportedCompression { .. } => Code::UnsupportedCompressionType,
         LogError::RecordTooLarge { .. } => Code::MessageTooLarge,
         LogError::RecordListTooLarge { .. } => Code::RecordListTooLarge,

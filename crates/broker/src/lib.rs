@@ -110,7 +110,7 @@ pub async fn start(
             source,
         })?;
     let (failed, failure) = watch::channel(None);
-    let opened = tokio::task::spawn_blocking(move || Broker::open(config, fs, clock))
+    let opened = tokio::task::spawn_blocking(move || Broker::open(config, &fs, clock))
         .await
         .map_err(|_| BrokerError::Ended)??;
     let broker = Arc::new(opened);

@@ -28,6 +28,12 @@ pub enum LogError {
         /// What is not allowed.
         why: String,
     },
+    /// `INVALID_RECORD`: records without a key, which a compacted topic takes none of.
+    #[error("a compacted topic takes no record without a key, as {} in the batch are", indexes.len())]
+    RecordsWithoutKey {
+        /// Their numbers within the batch, from 0 on.
+        indexes: Vec<i32>,
+    },
     /// `UNSUPPORTED_COMPRESSION_TYPE`: a codec nobody knows.
     #[error("compression type {codec} is unknown: use none, gzip, snappy, lz4 or zstd")]
     UnsupportedCompression {

@@ -316,7 +316,7 @@ fn a_compacted_topic_takes_no_record_without_a_key() {
     let log = open(&world.volume(), compacted());
     assert!(matches!(
         log.append(batch(&[b"no key"], NOW), Origin::Client),
-        Err(LogError::InvalidRecord { .. })
+        Err(LogError::RecordsWithoutKey { indexes }) if indexes == [0]
     ));
 }
 

@@ -25,13 +25,13 @@ impl Handler for DeleteTopics {
                 .map(|name| DeleteTopicState::default().with_name(Some(name))),
         );
         let responses = asked
-            .map(|topic| may_block(|| delete(&context.broker, context.version, topic)))
+            .map(|topic| may_block(|| delete(&context.broker, context.version, &topic)))
             .collect();
         DeleteTopicsResponse::default().with_responses(responses)
     }
 }
 
-fn delete(broker: &Broker, version: i16, asked: DeleteTopicState) -> DeletableTopicResult {
+fn delete(broker: &Broker, version: i16, asked: &DeleteTopicState) -> DeletableTopicResult {
     let result = DeletableTopicResult::default()
         .with_name(asked.name.clone())
         .with_topic_id(asked.topic_id);

@@ -1,4 +1,4 @@
-//! `ListConfigResources` (KIP-1142): what has settings. Version 0 is ListClientMetricsResources (KIP-714), of which there are none.
+//! `ListConfigResources` (KIP-1142): what has settings. Version 0 is `ListClientMetricsResources` (KIP-714), of which there are none.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_config_resources_response::ConfigResource;

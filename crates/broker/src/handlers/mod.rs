@@ -15,9 +15,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
-use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
-};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
@@ -288,14 +286,6 @@ impl Api {
     /// The API of this key, if it is served.
     pub fn find(key: i16) -> Option<&'static Self> {
         APIS.iter().find(|api| api.key == key)
-    }
-
-    /// The versions advertised.
-    pub fn versions(&self) -> VersionRange {
-        VersionRange {
-            min: self.min_version,
-            max: self.max_version,
-        }
     }
 
     /// Whether this API answers `version`.

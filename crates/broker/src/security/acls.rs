@@ -151,7 +151,8 @@ impl Acls {
     /// Removes what the filter picks, durably, and returns it.
     pub fn remove(&self, filter: &AclFilter) -> io::Result<Vec<Acl>> {
         self.file.change(|acls| {
-            let removed = acls.extract_if(.., |acl| filter.matches(acl)).collect();
+            let (removed, kept) = acls.drain(..).partition(|acl| filter.matches(acl));
+            *acls = kept;
             removed
         })
     }

@@ -98,8 +98,7 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<R> {
                 frame = tokio::time::timeout(idle, self.frames.next()) => frame,
             };
             let result = match frame {
-                Err(_) => return Ended::Quietly,
-                Ok(Err(FrameError::Closed | FrameError::Io(_))) => return Ended::Quietly,
+                Err(_) | Ok(Err(FrameError::Closed | FrameError::Io(_))) => return Ended::Quietly,
                 Ok(Err(error @ FrameError::Length { .. })) => {
                     return Ended::Because(error.to_string());
                 }
@@ -194,16 +193,15 @@ async fn write(
 ) {
     let mut queue = Queue::default();
     loop {
-        let answer = match answers.try_recv() {
-            Ok(answer) => answer,
-            Err(_) => {
-                if queue.flush(&mut socket, idle).await.is_err() {
-                    break;
-                }
-                match answers.recv().await {
-                    Some(answer) => answer,
-                    None => break,
-                }
+        let answer = if let Ok(answer) = answers.try_recv() {
+            answer
+        } else {
+            if queue.flush(&mut socket, idle).await.is_err() {
+                break;
+            }
+            match answers.recv().await {
+                Some(answer) => answer,
+                None => break,
             }
         };
         let body = match answer.outcome {
@@ -214,14 +212,13 @@ async fn write(
                     body = &mut pending => Some(body),
                     () = std::future::ready(()) => None,
                 };
-                match ready {
-                    Some(body) => body,
-                    None => {
-                        if queue.flush(&mut socket, idle).await.is_err() {
-                            break;
-                        }
-                        pending.await
+                if let Some(body) = ready {
+                    body
+                } else {
+                    if queue.flush(&mut socket, idle).await.is_err() {
+                        break;
                     }
+                    pending.await
                 }
             }
         };

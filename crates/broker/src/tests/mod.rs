@@ -128,6 +128,10 @@ pub(crate) fn batch(values: &[&str]) -> Bytes {
 }
 
 /// A record batch of an idempotent producer.
+#[expect(
+    clippy::default_trait_access,
+    reason = "the type of headers is of a crate that is no dependency"
+)]
 pub(crate) fn batch_of(
     values: &[&str],
     producer_id: i64,

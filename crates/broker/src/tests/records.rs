@@ -1,4 +1,4 @@
-//! Records: in by Produce, out by Fetch, found by ListOffsets, gone by DeleteRecords.
+//! Records: produced, fetched, found by place and time, deleted.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -90,7 +90,7 @@ fn values(data: &PartitionData) -> Vec<String> {
         .collect()
 }
 
-/// What ListOffsets says of partition 0 at `time`: offset and timestamp.
+/// What is said of partition 0 at `time`: offset and timestamp.
 async fn offset_at(client: &mut Client, version: i16, topic: &str, time: i64) -> (i64, i64) {
     let request = ListOffsetsRequest::default().with_topics(vec![
         ListOffsetsTopic::default()

@@ -138,27 +138,7 @@ async fn refusals_of_create_topics_are_kafkas() {
     broker.shutdown().await;
 }
 
-#[tokio::test]
-async fn topics_their_ids_and_their_settings_outlive_a_power_cut() {
-    let disk = MemFs::new();
-    let broker = broker_on(&disk, &[]).await;
-    let mut client = Client::connect(&broker).await;
-    create(&mut client, "kept").await;
-    create(&mut client, "gone").await;
-    let id = metadata(&mut client, "kept", false).await.topics[0].topic_id;
-    let cluster = metadata(&mut client, "kept", false).await.cluster_id;
-    let more =
-        kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic::default()
-            .with_name(name("kept"))
-            .with_count(5)
-            .with_assignments(None);
-    let grown = client
-        .call(
-            3,
-            &CreatePartitionsRequest::default().with_topics(vec![more]),
-        )
-        .await;
-    assert_eq!(grown.results[0].error_code, 0);
+async fn alter_kept(client: &mut Client) {
     let altered = client
         .call(
             1,
@@ -180,6 +160,30 @@ async fn topics_their_ids_and_their_settings_outlive_a_power_cut() {
         )
         .await;
     assert_eq!(altered.responses[0].error_code, 0, "{altered:?}");
+}
+
+#[tokio::test]
+async fn topics_their_ids_and_their_settings_outlive_a_power_cut() {
+    let disk = MemFs::new();
+    let broker = broker_on(&disk, &[]).await;
+    let mut client = Client::connect(&broker).await;
+    create(&mut client, "kept").await;
+    create(&mut client, "gone").await;
+    let id = metadata(&mut client, "kept", false).await.topics[0].topic_id;
+    let cluster = metadata(&mut client, "kept", false).await.cluster_id;
+    let more =
+        kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic::default()
+            .with_name(name("kept"))
+            .with_count(5)
+            .with_assignments(None);
+    let grown = client
+        .call(
+            3,
+            &CreatePartitionsRequest::default().with_topics(vec![more]),
+        )
+        .await;
+    assert_eq!(grown.results[0].error_code, 0);
+    alter_kept(&mut client).await;
     let deleted = client
         .call(
             6,

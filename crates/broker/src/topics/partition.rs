@@ -52,17 +52,6 @@ impl Partition {
         }
     }
 
-    /// Appends batches and returns when they are durable.
-    pub async fn append_durably(
-        &self,
-        records: BytesMut,
-        origin: Origin,
-    ) -> Result<Appended, LogError> {
-        let appended = self.append(records, origin)?;
-        self.durable(appended.last_offset).await?;
-        Ok(appended)
-    }
-
     /// Returns when the record at `last` is durable; fails if it never will be.
     pub async fn durable(&self, last: Offset) -> Result<(), LogError> {
         if self.log.offsets().high_watermark > last {

@@ -324,14 +324,16 @@ fn check_times(header: &BatchHeader, config: &LogConfig, now: Timestamp) -> Resu
 /// A record without a key could never be compacted.
 fn check_keys(header: &BatchHeader, payload: &[u8]) -> Result<(), LogError> {
     let payload = compression::decompress(header.compression(), payload)?;
-    for record in record::Records::new(&payload) {
+    let mut indexes = Vec::new();
+    for (record, index) in record::Records::new(&payload).zip(0..) {
         if record?.key.is_none() {
-            return Err(LogError::invalid(
-                "a compacted topic takes no record without a key",
-            ));
+            indexes.push(index);
         }
     }
-    Ok(())
+    if indexes.is_empty() {
+        return Ok(());
+    }
+    Err(LogError::RecordsWithoutKey { indexes })
 }
 
 fn for_each_batch(

@@ -82,7 +82,7 @@ impl Answer {
     /// The answer in `version`.
     pub fn encode(self, version: i16) -> Body {
         let mut out = Pieces {
-            pieces: Vec::new(),
+            closed: Vec::new(),
             open: BytesMut::with_capacity(256),
             flexible: version >= 12,
         };
@@ -106,13 +106,13 @@ impl Answer {
             out.no_tags();
         }
         out.no_tags();
-        out.pieces.push(out.open.freeze());
-        out.pieces
+        out.closed.push(out.open.freeze());
+        out.closed
     }
 }
 
 struct Pieces {
-    pieces: Vec<Bytes>,
+    closed: Vec<Bytes>,
     open: BytesMut,
     flexible: bool,
 }
@@ -145,8 +145,8 @@ impl Pieces {
         let len = partition.len_bytes();
         self.len(len, 4);
         if len > 0 {
-            self.pieces.push(self.open.split().freeze());
-            self.pieces.extend(partition.batches);
+            self.closed.push(self.open.split().freeze());
+            self.closed.extend(partition.batches);
         }
         if !self.flexible {
             return;

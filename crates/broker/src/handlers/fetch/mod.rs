@@ -27,7 +27,7 @@ mod answer;
 use answer::{Answer, Diverging, PartitionAnswer, TopicAnswer};
 
 /// The longest a fetch waits, whatever the client asks for.
-const MAX_WAIT: Duration = Duration::from_secs(600);
+const MAX_WAIT: Duration = Duration::from_mins(10);
 
 pub(super) const API: Api =
     Api::by_hand::<FetchRequest>((4, 18), |context, body| Box::pin(fetch(context, body)));
@@ -72,11 +72,17 @@ async fn fetch(context: &Context, body: BytesMut) -> Result<Reply, Malformed> {
 
 /// A fetch with its partitions looked up.
 struct Plan<'a> {
-    topics: Vec<(&'a FetchTopic, Option<Arc<Topic>>, Vec<Found<'a>>)>,
+    topics: Vec<PlannedTopic<'a>>,
     by_id: bool,
     isolation: Isolation,
     min_bytes: usize,
     max_bytes: usize,
+}
+
+struct PlannedTopic<'a> {
+    asked: &'a FetchTopic,
+    topic: Option<Arc<Topic>>,
+    partitions: Vec<Found<'a>>,
 }
 
 struct Found<'a> {
@@ -115,7 +121,11 @@ impl<'a> Plan<'a> {
                         },
                     })
                     .collect();
-                (asked, topic, partitions)
+                PlannedTopic {
+                    asked,
+                    topic,
+                    partitions,
+                }
             })
             .collect();
         let most = context.broker.settings.get(settings::FETCH_MAX_BYTES);
@@ -135,7 +145,7 @@ impl<'a> Plan<'a> {
     fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
         self.topics
             .iter()
-            .flat_map(|(.., partitions)| partitions)
+            .flat_map(|topic| &topic.partitions)
             .filter_map(|found| found.partition.as_ref().ok())
     }
 
@@ -147,8 +157,9 @@ impl<'a> Plan<'a> {
         let topics = self
             .topics
             .iter()
-            .map(|(asked, topic, partitions)| {
-                let partitions = partitions
+            .map(|planned| {
+                let partitions = planned
+                    .partitions
                     .iter()
                     .map(|found| {
                         let answer = self.read_partition(found, left, total == 0);
@@ -159,11 +170,11 @@ impl<'a> Plan<'a> {
                     })
                     .collect();
                 TopicAnswer {
-                    name: match topic {
+                    name: match &planned.topic {
                         Some(topic) if !self.by_id => Bytes::copy_from_slice(topic.name.as_bytes()),
-                        _ => asked.topic.0.clone().into_bytes(),
+                        _ => planned.asked.topic.0.clone().into_bytes(),
                     },
-                    id: asked.topic_id,
+                    id: planned.asked.topic_id,
                     partitions,
                 }
             })

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use tokio::time::Instant;
-use weir_log::{Appended, Origin};
+use weir_log::{Appended, LogError, Origin};
 
 use super::{Api, Body, Context, Reply, encode, text, topic_name};
 use crate::errors;
@@ -53,11 +55,17 @@ struct Written {
 struct Refused {
     code: ResponseError,
     why: Option<String>,
+    /// The records at fault, by their numbers in the batch (KIP-467).
+    records: Vec<i32>,
 }
 
 impl From<ResponseError> for Refused {
     fn from(code: ResponseError) -> Self {
-        Self { code, why: None }
+        Self {
+            code,
+            why: None,
+            records: Vec::new(),
+        }
     }
 }
 
@@ -154,11 +162,13 @@ fn append(
     if acks == -1 && topic.min_insync_replicas() > 1 {
         return Err(Refused {
             code: ResponseError::NotEnoughReplicas,
+            records: Vec::new(),
             why: Some("min.insync.replicas asks for more replicas than the one there is".into()),
         });
     }
     let records = asked.records.ok_or_else(|| Refused {
         code: ResponseError::InvalidRecord,
+        records: Vec::new(),
         why: Some("a partition without records was produced to".into()),
     })?;
     // KIP-110: a consumer may not know zstd before version 7 of Produce and 10 of Fetch.
@@ -180,6 +190,10 @@ fn append(
     let appended = appended.map_err(|error| Refused {
         code: errors::of_log(&error),
         why: Some(error.to_string()),
+        records: match error {
+            LogError::RecordsWithoutKey { indexes } => indexes,
+            _ => Vec::new(),
+        },
     })?;
     Ok(Written {
         partition,
@@ -227,7 +241,11 @@ fn answer(outcomes: Vec<TopicOutcome>, version: i16) -> Body {
     let responses = outcomes
         .into_iter()
         .map(|topic| {
-            let partitions = topic.partitions.into_iter().map(partition).collect();
+            let partitions = topic
+                .partitions
+                .into_iter()
+                .map(|outcome| partition(outcome, version))
+                .collect();
             let response = TopicProduceResponse::default().with_partition_responses(partitions);
             match topic.asked {
                 body::TopicRef::Name(name) => response.with_name(topic_name(&name)),
@@ -239,7 +257,7 @@ fn answer(outcomes: Vec<TopicOutcome>, version: i16) -> Body {
     encode(&response, version).unwrap_or_default()
 }
 
-fn partition(outcome: Outcome) -> PartitionProduceResponse {
+fn partition(outcome: Outcome, version: i16) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(outcome.index);
     match outcome.result {
         Ok(Written { appended, .. }) => response
@@ -248,11 +266,24 @@ fn partition(outcome: Outcome) -> PartitionProduceResponse {
             .with_log_start_offset(appended.log_start_offset.0),
         Err(refused) => response
             .with_error_code(refused.code.code())
+            .with_record_errors(if version >= 8 {
+                refused.records.into_iter().map(record_error).collect()
+            } else {
+                Vec::new()
+            })
             .with_error_message(refused.why.map(text))
             .with_base_offset(-1)
             .with_log_append_time_ms(-1)
             .with_log_start_offset(-1),
     }
+}
+
+fn record_error(index: i32) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage::default()
+        .with_batch_index(index)
+        .with_batch_index_error_message(Some(text(
+            "Compacted topic cannot accept message without key.",
+        )))
 }
 
 /// `UNSUPPORTED_VERSION` for every partition, in the versions that the codec no longer knows.
