@@ -4,6 +4,9 @@
 //! between looking and reading. What the library cannot say of itself is asked in the background while records flow: whether
 //! brokers can be reached again, whether the topic has grown or is gone, where a position that retention overtook goes on.
 
+mod settings;
+mod start;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +23,9 @@ use crate::error::{code_of, property_error};
 use crate::groups::offset_list;
 use crate::kafka::{hopeless, refused};
 use crate::{ClientError, From, Kafka, Record, Watermarks};
+
+pub(crate) use self::settings::consumer_settings;
+use self::start::Start;
 
 /// How often the topic is looked at for new partitions.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -126,34 +132,6 @@ enum Errand {
     Looked(Result<Vec<Watermarks>, ClientError>),
 }
 
-/// Where reading starts in one partition, and what it skips to start there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Start {
-    next: i64,
-    gap_from: Option<i64>,
-}
-
-impl Start {
-    fn at(next: i64) -> Self {
-        Self {
-            next,
-            gap_from: None,
-        }
-    }
-
-    /// At `wanted`, or where the partition begins if that is no longer (or not yet) there.
-    fn wanted(wanted: i64, marks: Watermarks) -> Self {
-        if (marks.start..=marks.end).contains(&wanted) {
-            Self::at(wanted)
-        } else {
-            Self {
-                next: marks.start,
-                gap_from: Some(wanted),
-            }
-        }
-    }
-}
-
 impl Kafka {
     /// A reader of `topic`, which must be there, from `from` on.
     pub async fn reader(
@@ -217,103 +195,6 @@ impl Kafka {
         reader.assign()?;
         Ok(reader)
     }
-
-    async fn starts(
-        &self,
-        topic: &str,
-        from: &From,
-        ids: &[i32],
-        marks: &[Watermarks],
-    ) -> Result<Vec<Start>, ClientError> {
-        Ok(match from {
-            From::Live => marks.iter().map(|m| Start::at(m.end)).collect(),
-            From::Start => marks.iter().map(|m| Start::at(m.start)).collect(),
-            From::Last(count) => marks
-                .iter()
-                .map(|m| {
-                    let count = i64::try_from(*count).unwrap_or(i64::MAX);
-                    Start::at(m.end.saturating_sub(count).max(m.start))
-                })
-                .collect(),
-            From::Offset(offset) => start_at_offset(topic, *offset, marks)?,
-            From::Time(at) => self
-                .offsets_at_of(topic, ids, *at)
-                .await?
-                .iter()
-                .zip(marks)
-                .map(|(found, m)| Start::at(found.offset.unwrap_or(m.end)))
-                .collect(),
-            From::Resume { group } => self
-                .committed_of(group, topic, ids.to_vec())
-                .await?
-                .iter()
-                .zip(marks)
-                .map(|(committed, m)| match committed.offset {
-                    Some(offset) => Start::wanted(offset, *m),
-                    None => Start::at(m.start),
-                })
-                .collect(),
-        })
-    }
-}
-
-/// An offset must be in one partition at least; those that end before it start at their end, those that begin after it at
-/// their beginning.
-fn start_at_offset(
-    topic: &str,
-    offset: i64,
-    marks: &[Watermarks],
-) -> Result<Vec<Start>, ClientError> {
-    let inside = |m: &Watermarks| (m.start..=m.end).contains(&offset);
-    match marks.first() {
-        Some(first) if !marks.iter().any(inside) => Err(ClientError::OffsetOutOfRange {
-            topic: topic.to_owned(),
-            partition: first.partition,
-            offset,
-            start: first.start,
-            end: first.end,
-        }),
-        _ => Ok(marks
-            .iter()
-            .map(|m| Start::at(offset.clamp(m.start, m.end)))
-            .collect()),
-    }
-}
-
-/// The settings of a consumer that is to be quick at the live edge and small in memory.
-pub(crate) fn consumer_settings(
-    group: &str,
-    options: &ReaderOptions,
-) -> Vec<(&'static str, String)> {
-    let queued_kbytes = (options.max_queued_bytes / 1_024).clamp(1, 2_097_151);
-    let fetch_bytes = options.fetch_bytes.clamp(1, 1_000_000_000);
-    let isolation = match options.isolation {
-        Isolation::ReadCommitted => "read_committed",
-        Isolation::ReadUncommitted => "read_uncommitted",
-    };
-    [
-        ("group.id", group),
-        ("enable.auto.commit", "false"),
-        ("enable.auto.offset.store", "false"),
-        ("enable.partition.eof", "true"),
-        // A position out of range is ours to resolve and to tell of.
-        ("auto.offset.reset", "error"),
-        ("isolation.level", isolation),
-        // A fetch is answered as soon as there is one byte.
-        ("fetch.min.bytes", "1"),
-        ("fetch.wait.max.ms", "500"),
-        // The library's defaults wait half a second after an error and a second with a full queue.
-        ("fetch.error.backoff.ms", "20"),
-        ("fetch.queue.backoff.ms", "5"),
-        ("queued.min.messages", "10000"),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key, value.to_owned()))
-    .chain([
-        ("queued.max.messages.kbytes", queued_kbytes.to_string()),
-        ("fetch.message.max.bytes", fetch_bytes.to_string()),
-    ])
-    .collect()
 }
 
 impl Reader {
@@ -627,64 +508,5 @@ impl Drop for Reader {
         if let Some(errand) = &self.errand {
             errand.abort();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn marks(partition: i32, start: i64, end: i64) -> Watermarks {
-        Watermarks {
-            partition,
-            start,
-            end,
-        }
-    }
-
-    #[test]
-    fn an_offset_outside_every_partition_is_refused_with_the_range() {
-        let error = start_at_offset("t", 50, &[marks(0, 10, 20), marks(1, 0, 5)]).unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("50") && text.contains("10 to 20"), "{text}");
-    }
-
-    #[test]
-    fn an_offset_inside_one_partition_starts_the_others_at_their_nearest_end() {
-        let starts = start_at_offset(
-            "t",
-            15,
-            &[marks(0, 10, 20), marks(1, 0, 5), marks(2, 30, 40)],
-        )
-        .unwrap();
-        assert_eq!(starts, [Start::at(15), Start::at(5), Start::at(30)]);
-    }
-
-    #[test]
-    fn the_next_offset_to_be_written_is_in_range() {
-        assert!(start_at_offset("t", 20, &[marks(0, 10, 20)]).is_ok());
-        assert!(start_at_offset("t", 21, &[marks(0, 10, 20)]).is_err());
-        assert!(start_at_offset("t", 9, &[marks(0, 10, 20)]).is_err());
-        assert!(start_at_offset("t", -5, &[marks(0, 10, 20)]).is_err());
-    }
-
-    #[test]
-    fn a_position_that_retention_overtook_goes_on_at_the_oldest_record_and_says_so() {
-        assert_eq!(
-            Start::wanted(3, marks(0, 10, 20)),
-            Start {
-                next: 10,
-                gap_from: Some(3)
-            }
-        );
-        assert_eq!(Start::wanted(20, marks(0, 10, 20)), Start::at(20));
-        // A topic that was deleted and made again.
-        assert_eq!(
-            Start::wanted(99, marks(0, 0, 20)),
-            Start {
-                next: 0,
-                gap_from: Some(99)
-            }
-        );
     }
 }
