@@ -2,11 +2,14 @@
 //!
 //! In goes what the socket gave, out come whole frames. Nothing is allocated because a frame *says* it is long: the buffer
 //! doubles with what has arrived, up to `socket.request.max.bytes`. Bodies are not looked into here.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
 )]
 
 use bytes::{Buf, BytesMut};
@@ -167,6 +170,62 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn room_is_made_for_what_has_arrived_and_not_for_what_was_announced() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let mut frames = FrameReader::new(server, 100 << 20);
+        client
+            .write_all(&(90_i32 << 20).to_be_bytes())
+            .await
+            .unwrap();
+        client.write_all(&[0; 500]).await.unwrap();
+        drop(client);
+        assert!(matches!(frames.next().await, Err(FrameError::Closed)));
+        assert!(frames.buffer.capacity() <= SMALLEST_ROOM_BYTES);
+    }
+
+    #[tokio::test]
+    async fn frames_come_whole_however_they_arrive() {
+        let (mut client, server) = tokio::io::duplex(7);
+        let mut frames = FrameReader::new(server, 1000);
+        let sent: Vec<Vec<u8>> = (0..50).map(|len| vec![len; usize::from(len)]).collect();
+        let writer = sent.clone();
+        let writing = tokio::spawn(async move {
+            for frame in writer {
+                client
+                    .write_all(&(frame.len() as i32).to_be_bytes())
+                    .await
+                    .unwrap();
+                client.write_all(&frame).await.unwrap();
+            }
+        });
+        for frame in sent {
+            assert_eq!(frames.next().await.unwrap(), frame);
+        }
+        writing.await.unwrap();
+        assert!(matches!(frames.next().await, Err(FrameError::Closed)));
+    }
+
+    #[tokio::test]
+    async fn a_length_below_zero_or_beyond_the_bound_is_refused_at_once() {
+        for len in [-1, i32::MIN, 1001, i32::MAX] {
+            let (mut client, server) = tokio::io::duplex(64);
+            let mut frames = FrameReader::new(server, 1000);
+            client.write_all(&i32::to_be_bytes(len)).await.unwrap();
+            assert!(matches!(
+                frames.next().await,
+                Err(FrameError::Length { .. })
+            ));
         }
     }
 }
