@@ -1,28 +1,19 @@
-//! The group coordinator's asynchronous shell: finds a request's group, gives its state machine a turn, and sees to it that
-//! answers leave when what they promise is durable.
+//! The group coordinator's asynchronous shell: finds a request's group, gives its state machine a turn, and hands answers to
+//! those who wait. `requests` has what each request makes of that.
 //!
 //! One mutex a group, held for a step and never across an await. A request that must wait (`JoinGroup`, `SyncGroup`) parks as a
 //! oneshot under the number its group knows it by; if its connection ends meanwhile, the answer goes nowhere. Timers of all
 //! groups lie in one ordered set, which [`GroupCoordinator::run`] watches.
 
-use super::group::{Group, GroupState, join_error, sync_error, text};
-use super::offsets::{Commit, Committer, TopicPartition};
+use super::group::Group;
 use super::settings::GroupSettings;
-use super::turn::{CallId, Caller, Reply, Turn};
-use crate::internal_topics::group_records::OffsetValue;
+use super::turn::{CallId, Reply, Turn};
 use crate::internal_topics::java_hash::partition_for;
 use crate::internal_topics::journal::{InternalTopic, Now, PartitionJournal};
 use crate::internal_topics::store::TopicStore;
 use crate::settings::Settings;
 use crate::topics::Topics;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_groups_response::DescribedGroup;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::list_groups_response::ListedGroup;
-use kafka_protocol::messages::{
-    GroupId, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
-};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,14 +26,14 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// The coordinator of all groups: there is one broker, so it is every group's.
 pub struct GroupCoordinator {
-    settings: Arc<GroupSettings>,
+    pub(super) settings: Arc<GroupSettings>,
     clock: Arc<dyn Clock>,
     topic: Arc<dyn InternalTopic>,
     groups: Mutex<HashMap<String, Arc<Cell>>>,
     timers: Mutex<BTreeSet<(Duration, String)>>,
     timers_changed: Notify,
     /// Which groups of a partition hold offsets of a producer's open transaction.
-    open_transactions: Mutex<HashMap<(i32, i64), HashSet<String>>>,
+    pub(super) open_transactions: Mutex<HashMap<(i32, i64), HashSet<String>>>,
 }
 
 struct Cell {
@@ -50,34 +41,24 @@ struct Cell {
     inner: Mutex<Inner>,
 }
 
-struct Inner {
-    group: Group,
+pub(super) struct Inner {
+    pub(super) group: Group,
     parked: HashMap<CallId, oneshot::Sender<Parked>>,
     next_call: u64,
     /// The last offset that any step of this group appended.
-    last_appended: Option<i64>,
+    pub(super) last_appended: Option<i64>,
     scheduled: Option<Duration>,
     /// No longer in the map: whoever still holds it must look again.
     gone: bool,
 }
 
 /// An answer and the offset that must be durable before it leaves.
-struct Parked {
-    reply: Reply,
-    durable: Option<i64>,
+pub(super) struct Parked {
+    pub(super) reply: Reply,
+    pub(super) durable: Option<i64>,
 }
 
-/// Commits that are written but perhaps not durable.
-#[derive(Debug)]
-pub struct WrittenCommits {
-    results: Vec<Result<(), ResponseError>>,
-    last_offset: Option<i64>,
-}
-
-/// A partition's committed offset, or why it cannot be told.
-pub type Fetched = (TopicPartition, Result<Option<OffsetValue>, ResponseError>);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -166,7 +147,7 @@ impl GroupCoordinator {
 
     /// Does `act` under a group's lock. Nothing if there is no such group (and none is to be made). The offset returned is
     /// the last this step appended.
-    fn step<T>(
+    pub(super) fn step<T>(
         &self,
         group_id: &str,
         make: bool,
@@ -200,7 +181,7 @@ impl GroupCoordinator {
     }
 
     /// One turn of a group that exists.
-    fn on<T>(
+    pub(super) fn on<T>(
         &self,
         group_id: &str,
         act: impl FnOnce(&mut Group, &mut Turn<'_>) -> T,
@@ -235,7 +216,11 @@ impl GroupCoordinator {
         }
     }
 
-    async fn durable(&self, group_id: &str, offset: Option<i64>) -> Result<(), ResponseError> {
+    pub(super) async fn durable(
+        &self,
+        group_id: &str,
+        offset: Option<i64>,
+    ) -> Result<(), ResponseError> {
         match offset {
             Some(offset) => {
                 self.topic
@@ -314,282 +299,22 @@ impl GroupCoordinator {
         }
     }
 
-    fn ids(&self) -> Vec<String> {
+    pub(super) fn ids(&self) -> Vec<String> {
         lock(&self.groups).keys().cloned().collect()
-    }
-
-    async fn parked(
-        &self,
-        group_id: &str,
-        waiting: oneshot::Receiver<Parked>,
-        closing: &CancellationToken,
-    ) -> Result<Reply, ResponseError> {
-        let parked = tokio::select! {
-            parked = waiting => parked.map_err(|_| ResponseError::CoordinatorNotAvailable)?,
-            () = closing.cancelled() => return Err(ResponseError::CoordinatorNotAvailable),
-        };
-        self.durable(group_id, parked.durable).await?;
-        Ok(parked.reply)
-    }
-
-    /// `JoinGroup`.
-    pub async fn join(
-        &self,
-        caller: &Caller,
-        request: &JoinGroupRequest,
-        closing: &CancellationToken,
-    ) -> JoinGroupResponse {
-        let id = request.group_id.as_str();
-        let member_id = request.member_id.as_str();
-        if let Err(error) = check_group_id(id) {
-            return join_error(member_id, error);
-        }
-        if request.session_timeout_ms < self.settings.min_session_timeout_ms
-            || request.session_timeout_ms > self.settings.max_session_timeout_ms
-        {
-            return join_error(member_id, ResponseError::InvalidSessionTimeout);
-        }
-        if let Err(error) = self.ready().await {
-            return join_error(member_id, error);
-        }
-        let stepped = self.step(id, member_id.is_empty(), |step| {
-            let (call, waiting) = step.park();
-            step.turn(|group, turn| group.join(call, caller, request, turn));
-            waiting
-        });
-        let Some((waiting, _)) = stepped else {
-            return join_error(member_id, ResponseError::UnknownMemberId);
-        };
-        match self.parked(id, waiting, closing).await {
-            Ok(Reply::Join(response)) => response,
-            Ok(Reply::Sync(_)) => join_error(member_id, ResponseError::UnknownServerError),
-            Err(error) => join_error(member_id, error),
-        }
-    }
-
-    /// `SyncGroup`.
-    pub async fn sync(
-        &self,
-        request: &SyncGroupRequest,
-        closing: &CancellationToken,
-    ) -> SyncGroupResponse {
-        let id = request.group_id.as_str();
-        if let Err(error) = check_group_id(id) {
-            return sync_error(error);
-        }
-        let stepped = self.step(id, false, |step| {
-            let (call, waiting) = step.park();
-            step.turn(|group, turn| group.sync(call, request, turn));
-            waiting
-        });
-        let Some((waiting, _)) = stepped else {
-            return sync_error(ResponseError::UnknownMemberId);
-        };
-        match self.parked(id, waiting, closing).await {
-            Ok(Reply::Sync(response)) => response,
-            Ok(Reply::Join(_)) => sync_error(ResponseError::UnknownServerError),
-            Err(error) => sync_error(error),
-        }
-    }
-
-    /// Heartbeat.
-    pub fn heartbeat(
-        &self,
-        group_id: &str,
-        member_id: &str,
-        instance_id: Option<&str>,
-        generation: i32,
-    ) -> Result<(), ResponseError> {
-        check_group_id(group_id)?;
-        self.on(group_id, |group, turn| {
-            group.heartbeat(member_id, instance_id, generation, turn)
-        })
-        .map_or(Err(ResponseError::UnknownMemberId), |(result, _)| result)
-    }
-
-    /// `LeaveGroup`.
-    pub async fn leave(
-        &self,
-        group_id: &str,
-        members: &[MemberIdentity],
-    ) -> Result<Vec<MemberResponse>, ResponseError> {
-        check_group_id(group_id)?;
-        let Some((result, appended)) = self.on(group_id, |group, turn| group.leave(members, turn))
-        else {
-            return Ok(members
-                .iter()
-                .map(|identity| {
-                    MemberResponse::default()
-                        .with_member_id(identity.member_id.clone())
-                        .with_group_instance_id(identity.group_instance_id.clone())
-                        .with_error_code(ResponseError::UnknownMemberId.code())
-                })
-                .collect());
-        };
-        self.durable(group_id, appended).await?;
-        result
-    }
-
-    /// `OffsetCommit`: refused as a whole, or answered for each in the order given.
-    pub async fn commit(
-        &self,
-        group_id: &str,
-        committer: &Committer<'_>,
-        commits: &[Commit],
-        retention_ms: Option<i64>,
-    ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
-        self.ready().await?;
-        let written = self.write_commits(group_id, committer, commits, retention_ms)?;
-        self.commits_durable(group_id, written).await
-    }
-
-    /// The first half of a commit: it is in the log when this returns, and may not be answered yet.
-    pub fn write_commits(
-        &self,
-        group_id: &str,
-        committer: &Committer<'_>,
-        commits: &[Commit],
-        retention_ms: Option<i64>,
-    ) -> Result<WrittenCommits, ResponseError> {
-        check_group_id(group_id)?;
-        let make = committer.generation < 0;
-        let (results, last_offset) = self
-            .step(group_id, make, |step| {
-                step.turn(|group, turn| group.commit(committer, commits, retention_ms, turn))
-            })
-            .ok_or(ResponseError::IllegalGeneration)?;
-        if let (Some(producer), Some(_)) = (committer.producer, last_offset) {
-            lock(&self.open_transactions)
-                .entry((self.partition_for(group_id), producer.id))
-                .or_default()
-                .insert(group_id.to_owned());
-        }
-        Ok(WrittenCommits {
-            results: results?,
-            last_offset,
-        })
-    }
-
-    /// The second half: it is durable when this returns.
-    pub async fn commits_durable(
-        &self,
-        group_id: &str,
-        written: WrittenCommits,
-    ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
-        self.durable(group_id, written.last_offset).await?;
-        Ok(written.results)
-    }
-
-    /// The end of a producer's transaction in a partition of `__consumer_offsets`.
-    pub fn complete_transaction(&self, partition: i32, producer_id: i64, commit: bool) {
-        let groups = lock(&self.open_transactions).remove(&(partition, producer_id));
-        for id in groups.into_iter().flatten() {
-            self.on(&id, |group, _| {
-                group.complete_transaction(producer_id, commit);
-            });
-        }
-    }
-
-    /// `OffsetFetch`: the committed offsets of these partitions, or of all.
-    pub async fn fetch(
-        &self,
-        group_id: &str,
-        partitions: Option<&[TopicPartition]>,
-        require_stable: bool,
-    ) -> Result<Vec<Fetched>, ResponseError> {
-        let look = |group: &Group| -> Vec<Fetched> {
-            let one = |partition: &TopicPartition| {
-                let value = if require_stable && group.offsets().is_pending(partition) {
-                    Err(ResponseError::UnstableOffsetCommit)
-                } else {
-                    Ok(group
-                        .offsets()
-                        .get(partition)
-                        .map(|offset| offset.value.clone()))
-                };
-                (partition.clone(), value)
-            };
-            match partitions {
-                Some(partitions) => partitions.iter().map(one).collect(),
-                None => group
-                    .offsets()
-                    .iter()
-                    .map(|(partition, _)| one(partition))
-                    .collect(),
-            }
-        };
-        let found = self.step(group_id, false, |step| {
-            (look(&step.inner.group), step.inner.last_appended)
-        });
-        match found {
-            Some(((fetched, last_appended), _)) => {
-                // What is shown must not be taken back by a power cut.
-                self.durable(group_id, last_appended).await?;
-                Ok(fetched)
-            }
-            None => Ok(partitions
-                .unwrap_or_default()
-                .iter()
-                .map(|partition| (partition.clone(), Ok(None)))
-                .collect()),
-        }
-    }
-
-    /// `OffsetDelete`: refused as a whole, or answered for each in the order given.
-    pub async fn delete_offsets(
-        &self,
-        group_id: &str,
-        partitions: &[TopicPartition],
-    ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
-        check_group_id(group_id)?;
-        let (result, appended) = self
-            .on(group_id, |group, turn| {
-                group.delete_offsets(partitions, turn)
-            })
-            .ok_or(ResponseError::GroupIdNotFound)?;
-        self.durable(group_id, appended).await?;
-        result
-    }
-
-    /// `DeleteGroups`, one of them.
-    pub async fn delete(&self, group_id: &str) -> Result<(), ResponseError> {
-        let (result, appended) = self
-            .on(group_id, super::group::Group::delete)
-            .ok_or(ResponseError::GroupIdNotFound)?;
-        self.durable(group_id, appended).await?;
-        result
-    }
-
-    /// `DescribeGroups`, one of them; nothing if there is no such group.
-    pub fn describe(&self, group_id: &str) -> Option<DescribedGroup> {
-        self.step(group_id, false, |step| step.inner.group.describe())
-            .map(|(described, _)| described)
-    }
-
-    /// `ListGroups`.
-    pub fn list(&self) -> Vec<ListedGroup> {
-        let mut listed: Vec<_> = self
-            .ids()
-            .iter()
-            .filter_map(|id| self.step(id, false, |step| step.inner.group.listed()))
-            .map(|(listed, _)| listed)
-            .collect();
-        listed.sort_by(|a, b| a.group_id.as_str().cmp(b.group_id.as_str()));
-        listed
     }
 }
 
 /// A group's lock, held.
-struct Step<'a> {
+pub(super) struct Step<'a> {
     coordinator: &'a GroupCoordinator,
     partition: i32,
-    inner: MutexGuard<'a, Inner>,
+    pub(super) inner: MutexGuard<'a, Inner>,
     appended: Option<i64>,
 }
 
 impl Step<'_> {
     /// Gives the state machine a turn, and its answers to whom they belong.
-    fn turn<T>(&mut self, act: impl FnOnce(&mut Group, &mut Turn<'_>) -> T) -> T {
+    pub(super) fn turn<T>(&mut self, act: impl FnOnce(&mut Group, &mut Turn<'_>) -> T) -> T {
         let now = self.coordinator.now();
         let mut journal = PartitionJournal::new(&*self.coordinator.topic, self.partition, now);
         let mut fresh_id = || uuid::Uuid::new_v4().to_string();
@@ -619,7 +344,7 @@ impl Step<'_> {
     }
 
     /// A place for an answer that may come later.
-    fn park(&mut self) -> (CallId, oneshot::Receiver<Parked>) {
+    pub(super) fn park(&mut self) -> (CallId, oneshot::Receiver<Parked>) {
         let call = CallId(self.inner.next_call);
         self.inner.next_call += 1;
         let (answer, waiting) = oneshot::channel();
@@ -641,31 +366,5 @@ impl Cell {
                 gone: false,
             }),
         }
-    }
-}
-
-/// A group id is not empty and fits the length field of the record it is kept in.
-pub fn check_group_id(group_id: &str) -> Result<(), ResponseError> {
-    if group_id.is_empty() || group_id.len() > i16::MAX as usize {
-        Err(ResponseError::InvalidGroupId)
-    } else {
-        Ok(())
-    }
-}
-
-/// How a group that does not exist is described: dead, to versions that have no error for it.
-pub fn describe_missing(group_id: &GroupId, version: i16) -> DescribedGroup {
-    let described = DescribedGroup::default()
-        .with_group_id(group_id.clone())
-        .with_group_state(text(GroupState::Dead.name()));
-    if version >= 6 {
-        described
-            .with_error_code(ResponseError::GroupIdNotFound.code())
-            .with_error_message(Some(text(&format!(
-                "Group {} not found.",
-                group_id.as_str()
-            ))))
-    } else {
-        described
     }
 }

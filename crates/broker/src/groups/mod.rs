@@ -3,8 +3,8 @@
 //! A [`group::Group`] is a state machine without clock, disk or network: a request and a [`turn::Turn`] (the time, a
 //! journal to append to, a list for answers) go in; what it decides stands in the turn afterwards. `group` holds its
 //! state, and the files beside it one kind of request each: `join`, `rebalance`, `sync`, `leave`, `offsets`, `describe`.
-//! [`coordinator`] is the thin asynchronous shell: one mutex a group, parked answers, timers, and waiting until what was
-//! appended is durable. `store` writes to `__consumer_offsets`; `load` reads it back when the broker starts.
+//! [`coordinator`] is the thin asynchronous shell: one mutex a group, parked answers, timers; [`requests`] lets an
+//! answer out when what it promises is durable. `load` reads `__consumer_offsets` back when the broker starts.
 //!
 //! The semantics are those of Apache Kafka's classic groups: KIP-134 (initial delay), KIP-345 and KIP-814 (static
 //! members), KIP-394 (member id required), KIP-429 (cooperative, which is the clients' matter), KIP-559, KIP-800.
@@ -18,6 +18,7 @@ mod load;
 pub mod member;
 pub mod offsets;
 mod rebalance;
+pub mod requests;
 pub mod settings;
 mod sync;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 
 use super::{Context, Handler};
-use crate::groups::coordinator::check_group_id;
+use crate::groups::requests::check_group_id;
 use crate::topics::CONSUMER_OFFSETS;
 use crate::transactions::transaction::Producer;
 

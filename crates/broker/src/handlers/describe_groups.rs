@@ -3,7 +3,7 @@
 use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 
 use super::{Context, Handler};
-use crate::groups::coordinator::describe_missing;
+use crate::groups::requests::describe_missing;
 
 /// What anyone may do with a group where nobody is refused anything: read, delete, describe, and the group's settings
 /// (KIP-430; bits are Kafka's `AclOperation` codes 3, 6, 8, 10, 11).

@@ -14,7 +14,7 @@ use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicNam
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Context, Handler};
-use crate::groups::coordinator::Fetched;
+use crate::groups::requests::Fetched;
 use crate::groups::offsets::TopicPartition;
 
 pub(crate) struct OffsetFetch;
