@@ -3,6 +3,11 @@
 //! The same definitions are what `weir.toml` is checked against (`config`), what `weir man` and `weir completions` print
 //! and what `xtask tidy` holds the README against. What a command does is in `commands/`.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help that people read in a terminal"
+)]
+
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Args, Command as Clap, Parser, Subcommand, ValueEnum};

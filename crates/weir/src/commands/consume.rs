@@ -127,14 +127,13 @@ async fn alone(
         reader.positions().into_iter().map(|(id, _)| id).collect();
     let mut output = Output::new(print, args.count);
     loop {
-        let event = match reader.try_next()? {
-            Some(event) => event,
-            None => {
-                output.flush()?;
-                tokio::select! {
-                    event = reader.next() => event?,
-                    () = context.shutdown.cancelled() => return Ok(()),
-                }
+        let event = if let Some(event) = reader.try_next()? {
+            event
+        } else {
+            output.flush()?;
+            tokio::select! {
+                event = reader.next() => event?,
+                () = context.shutdown.cancelled() => return Ok(()),
             }
         };
         match event {

@@ -2,6 +2,11 @@
 //!
 //! A new command is one new file here and one line in `cli::Command` and in `run`.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments of options are the help that people read in a terminal"
+)]
+
 pub mod broker;
 pub mod completions;
 pub mod consume;

@@ -36,7 +36,7 @@ pub enum PublishCommand {
     As the tutorials do, five pictures a second: weir publish video holiday.mp4 --topic my-topic --codec jpeg --pace 0.2"
 )]
 pub struct VideoArgs {
-    /// The file: MP4, MOV, Matroska or `WebM`
+    /// The file: MP4, MOV, Matroska or WebM
     file: PathBuf,
     /// The topic; made with settings that fit where there is none
     #[arg(short, long, value_name = "T")]
@@ -162,15 +162,45 @@ pub struct LinesArgs {
 
 /// Publishes what was asked for.
 pub async fn run(command: PublishCommand, context: &Context) -> anyhow::Result<()> {
-    match command {
-        PublishCommand::Video(args) => video(args, context).await,
-        PublishCommand::Testcard(args) => testcard(args, context).await,
-        PublishCommand::Sensor(args) => sensor(args, context).await,
-        PublishCommand::Lines(args) => lines(args, context).await,
-    }
+    let (kafka, shutdown) = (context.kafka()?, context.shutdown.clone());
+    let progress = progress::reporter(context);
+    let (topic, summary) = match command {
+        PublishCommand::Video(args) => {
+            let source = video(args, context)?;
+            // A file that is no video is told before anybody is asked for a Kafka.
+            source.probe()?;
+            (
+                source.topic.clone(),
+                source.run(&kafka, progress, shutdown).await?,
+            )
+        }
+        PublishCommand::Testcard(args) => {
+            let source = testcard(&args, context);
+            (
+                source.topic.clone(),
+                source.run(&kafka, progress, shutdown).await?,
+            )
+        }
+        PublishCommand::Sensor(args) => {
+            let source = sensor(args, context);
+            (
+                source.topic.clone(),
+                source.run(&kafka, progress, shutdown).await?,
+            )
+        }
+        PublishCommand::Lines(args) => {
+            let source = lines(args, context)?;
+            (
+                source.topic.clone(),
+                source.run(&kafka, progress, shutdown).await?,
+            )
+        }
+    };
+    report(&topic, &summary, context);
+    Ok(())
 }
 
-async fn video(args: VideoArgs, context: &Context) -> anyhow::Result<()> {
+fn video(args: VideoArgs, context: &Context) -> anyhow::Result<VideoFile> {
     let codec = match args.codec {
         CodecArg::Copy => CodecChoice::Copy,
         CodecArg::H264 => CodecChoice::H264,
@@ -180,7 +210,7 @@ async fn video(args: VideoArgs, context: &Context) -> anyhow::Result<()> {
     if args.fps.is_some() && codec == CodecChoice::Copy {
         bail!("--fps leaves pictures out, which needs them decoded: add --codec jpeg, png or h264");
     }
-    let source = VideoFile {
+    Ok(VideoFile {
         key: args.key,
         codec,
         fps: args.fps,
@@ -192,22 +222,11 @@ async fn video(args: VideoArgs, context: &Context) -> anyhow::Result<()> {
         bitrate_bps: args.bitrate,
         clock: context.clock.clone(),
         ..VideoFile::new(args.file, &args.topic)
-    };
-    // A file that is no video is told before anybody is asked for a Kafka.
-    source.probe()?;
-    let summary = source
-        .run(
-            &context.kafka()?,
-            progress::reporter(context),
-            context.shutdown.clone(),
-        )
-        .await?;
-    report(&args.topic, &summary, context);
-    Ok(())
+    })
 }
 
-async fn testcard(args: TestcardArgs, context: &Context) -> anyhow::Result<()> {
-    let source = TestCardSource {
+fn testcard(args: &TestcardArgs, context: &Context) -> TestCardSource {
+    TestCardSource {
         width: args.size.0,
         height: args.size.1,
         fps: args.fps,
@@ -215,20 +234,11 @@ async fn testcard(args: TestcardArgs, context: &Context) -> anyhow::Result<()> {
         count: args.count,
         clock: context.clock.clone(),
         ..TestCardSource::new(&args.topic)
-    };
-    let summary = source
-        .run(
-            &context.kafka()?,
-            progress::reporter(context),
-            context.shutdown.clone(),
-        )
-        .await?;
-    report(&args.topic, &summary, context);
-    Ok(())
+    }
 }
 
-async fn sensor(args: SensorArgs, context: &Context) -> anyhow::Result<()> {
-    let source = Sensors {
+fn sensor(args: SensorArgs, context: &Context) -> Sensors {
+    Sensors {
         name: args.name,
         per_second: args.rate.per_second,
         range: args.range,
@@ -240,19 +250,10 @@ async fn sensor(args: SensorArgs, context: &Context) -> anyhow::Result<()> {
         count: args.count,
         clock: context.clock.clone(),
         ..Sensors::new(&args.topic)
-    };
-    let summary = source
-        .run(
-            &context.kafka()?,
-            progress::reporter(context),
-            context.shutdown.clone(),
-        )
-        .await?;
-    report(&args.topic, &summary, context);
-    Ok(())
+    }
 }
 
-async fn lines(args: LinesArgs, context: &Context) -> anyhow::Result<()> {
+fn lines(args: LinesArgs, context: &Context) -> anyhow::Result<Lines> {
     let input = if args.file.as_os_str() == "-" {
         Input::Stdin
     } else {
@@ -261,23 +262,14 @@ async fn lines(args: LinesArgs, context: &Context) -> anyhow::Result<()> {
     if args.follow && input == Input::Stdin {
         bail!("--follow needs a file: standard input is read until it ends anyway");
     }
-    let source = Lines {
+    Ok(Lines {
         follow: args.follow,
         from_start: args.from_start || !args.follow,
         key_separator: args.key_separator,
         max_line_bytes: usize::try_from(args.max_line).context("--max-line is too large")?,
         clock: context.clock.clone(),
         ..Lines::new(&args.topic, input)
-    };
-    let summary = source
-        .run(
-            &context.kafka()?,
-            progress::reporter(context),
-            context.shutdown.clone(),
-        )
-        .await?;
-    report(&args.topic, &summary, context);
-    Ok(())
+    })
 }
 
 fn report(topic: &str, summary: &Summary, context: &Context) {

@@ -159,11 +159,8 @@ async fn describe(args: &NameArgs, context: &Context) -> anyhow::Result<()> {
     }
     let mut text = partitions(&topic, offsets);
     for setting in settings {
-        text.push_str(&format!(
-            "{}={}\n",
-            setting.name,
-            setting.value.as_deref().unwrap_or("(secret)")
-        ));
+        let value = setting.value.as_deref().unwrap_or("(secret)");
+        text.push_str(&format_args!("{}={value}\n", setting.name).to_string());
     }
     write_stdout(text.as_bytes())
 }
