@@ -14,8 +14,8 @@ use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicNam
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Context, Handler};
-use crate::groups::requests::Fetched;
 use crate::groups::offsets::TopicPartition;
+use crate::groups::requests::Fetched;
 
 pub(crate) struct OffsetFetch;
 
