@@ -28,7 +28,7 @@ impl Handler for AlterConfigs {
                         Some((config.name.to_string(), Change::Set(value.to_string())))
                     })
                     .collect();
-                let altered = alterable(broker, resource.resource_type, &resource.resource_name)
+                let altered = alterable(context, resource.resource_type, &resource.resource_name)
                     .and_then(|of| {
                         may_block(|| {
                             changes::apply(broker, of, &wanted, true, request.validate_only)

@@ -1,4 +1,4 @@
-//! `CreateAcls` (KIP-140): adds access rules. They are kept and shown; see [`crate::security`].
+//! `CreateAcls` (KIP-140): adds access rules. Which of them are enforced, [`crate::security`] says.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_acls_response::AclCreationResult;
@@ -33,8 +33,10 @@ impl Handler for CreateAcls {
             .cloned()
             .collect();
         let added = context.broker.acls.add(&sound);
-        if !sound.is_empty() {
-            tracing::warn!("access rules are kept and shown here, and not enforced");
+        if sound.iter().any(|acl| !acl.is_about_a_topic()) {
+            tracing::warn!(
+                "access rules that are not about topics are kept and shown, and not enforced"
+            );
         }
         let results = asked
             .iter()

@@ -6,9 +6,9 @@ use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicR
 use kafka_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 
 use super::{Context, Handler, text};
-use crate::broker::Broker;
 use crate::errors;
 use crate::files::may_block;
+use crate::security::Operation;
 use crate::topics::MAX_NEW_PARTITIONS;
 
 pub(crate) struct CreatePartitions;
@@ -26,7 +26,7 @@ impl Handler for CreatePartitions {
             .iter()
             .map(|topic| {
                 let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
-                match may_block(|| grow(&context.broker, topic, request.validate_only)) {
+                match may_block(|| grow(context, topic, request.validate_only)) {
                     Ok(()) => result,
                     Err((code, why)) => result
                         .with_error_code(code.code())
@@ -39,10 +39,14 @@ impl Handler for CreatePartitions {
 }
 
 fn grow(
-    broker: &Broker,
+    context: &Context,
     asked: &CreatePartitionsTopic,
     validate_only: bool,
 ) -> Result<(), (ResponseError, String)> {
+    let broker = &*context.broker;
+    context
+        .allows(Operation::Alter, &asked.name)
+        .map_err(|error| (error, error.to_string()))?;
     let topic = broker.topics.get(&asked.name).ok_or_else(|| {
         (
             ResponseError::UnknownTopicOrPartition,

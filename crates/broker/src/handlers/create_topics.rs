@@ -17,6 +17,7 @@ use super::{Context, Handler, text};
 use crate::broker::Broker;
 use crate::errors;
 use crate::files::may_block;
+use crate::security::Operation;
 use crate::settings;
 use crate::settings::topic::{self, Overrides};
 
@@ -38,7 +39,7 @@ impl Handler for CreateTopics {
         let mut results: Vec<CreatableTopicResult> = Vec::new();
         for asked in &request.topics {
             let made = match times.get(&asked.name.0) {
-                Some(1) => may_block(|| create(broker, asked, request.validate_only)),
+                Some(1) => may_block(|| create(context, asked, request.validate_only)),
                 Some(_) => {
                     times.remove(&asked.name.0);
                     Err((
@@ -75,7 +76,11 @@ struct Made {
     overrides: Overrides,
 }
 
-fn create(broker: &Broker, asked: &CreatableTopic, validate_only: bool) -> Result<Made, Refused> {
+fn create(context: &Context, asked: &CreatableTopic, validate_only: bool) -> Result<Made, Refused> {
+    let broker = &*context.broker;
+    context
+        .allows(Operation::Create, &asked.name)
+        .map_err(|error| (error, error.to_string()))?;
     let topic_refused =
         |error: crate::topics::TopicError| (errors::of_topic(&error), error.to_string());
     crate::topics::check_name(&asked.name).map_err(topic_refused)?;

@@ -10,6 +10,7 @@ use weir_log::Offset;
 use super::{Context, Handler};
 use crate::errors;
 use crate::files::may_block;
+use crate::security::Operation;
 use crate::topics::Partition;
 
 pub(crate) struct DeleteRecords;
@@ -23,12 +24,14 @@ impl Handler for DeleteRecords {
             .topics
             .into_iter()
             .map(|asked| {
+                let allowed = context.allows(Operation::Delete, &asked.name);
                 let topic = context.broker.topics.get(&asked.name);
                 let partitions = asked
                     .partitions
                     .iter()
                     .map(|at| {
                         let deleted = match &topic {
+                            _ if allowed.is_err() => Err(ResponseError::TopicAuthorizationFailed),
                             Some(topic) if topic.is_internal() => {
                                 Err(ResponseError::InvalidTopicException)
                             }

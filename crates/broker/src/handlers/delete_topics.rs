@@ -6,9 +6,9 @@ use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 
 use super::{Context, Handler, text, topic_name};
-use crate::broker::Broker;
 use crate::errors;
 use crate::files::may_block;
+use crate::security::Operation;
 use crate::settings;
 
 pub(crate) struct DeleteTopics;
@@ -25,13 +25,14 @@ impl Handler for DeleteTopics {
                 .map(|name| DeleteTopicState::default().with_name(Some(name))),
         );
         let responses = asked
-            .map(|topic| may_block(|| delete(&context.broker, context.version, &topic)))
+            .map(|topic| may_block(|| delete(context, &topic)))
             .collect();
         DeleteTopicsResponse::default().with_responses(responses)
     }
 }
 
-fn delete(broker: &Broker, version: i16, asked: &DeleteTopicState) -> DeletableTopicResult {
+fn delete(context: &Context, asked: &DeleteTopicState) -> DeletableTopicResult {
+    let (broker, version) = (&*context.broker, context.version);
     let result = DeletableTopicResult::default()
         .with_name(asked.name.clone())
         .with_topic_id(asked.topic_id);
@@ -71,6 +72,9 @@ fn delete(broker: &Broker, version: i16, asked: &DeleteTopicState) -> DeletableT
             "This server does not host this topic-partition.",
         );
     };
+    if let Err(error) = context.allows(Operation::Delete, &topic.name) {
+        return refuse(result, error, &error.to_string());
+    }
     let result = result
         .with_name(Some(topic_name(&topic.name)))
         .with_topic_id(topic.id);

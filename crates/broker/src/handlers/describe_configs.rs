@@ -10,6 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{Context, Handler, text};
 use crate::broker::Broker;
+use crate::security::Operation;
 use crate::settings::topic::{Overrides, TopicSetting};
 use crate::settings::{self, Kind, group, topic};
 
@@ -141,7 +142,12 @@ fn describe(
 ) -> Result<Vec<Described>, (ResponseError, String)> {
     let broker = &*context.broker;
     match resource.resource_type {
-        resource::TOPIC => describe_topic(broker, &resource.resource_name),
+        resource::TOPIC => {
+            context
+                .allows(Operation::DescribeConfigs, &resource.resource_name)
+                .map_err(|error| (error, error.to_string()))?;
+            describe_topic(broker, &resource.resource_name)
+        }
         resource::BROKER => {
             super::check_broker_name(broker, &resource.resource_name)?;
             Ok(if resource.resource_name.is_empty() {

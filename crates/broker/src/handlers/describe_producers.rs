@@ -7,6 +7,7 @@ use kafka_protocol::messages::describe_producers_response::{
 use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse, ProducerId};
 
 use super::{Context, Handler};
+use crate::security::Operation;
 
 pub(crate) struct DescribeProducers;
 
@@ -22,12 +23,16 @@ impl Handler for DescribeProducers {
             .topics
             .into_iter()
             .map(|asked| {
+                let allowed = context.allows(Operation::Read, &asked.name);
                 let topic = context.broker.topics.get(&asked.name);
                 let partitions = asked
                     .partition_indexes
                     .iter()
                     .map(|index| {
                         let response = PartitionResponse::default().with_partition_index(*index);
+                        if let Err(error) = allowed {
+                            return response.with_error_code(error.code());
+                        }
                         match topic.as_ref().and_then(|topic| topic.partition(*index)) {
                             None => response
                                 .with_error_code(ResponseError::UnknownTopicOrPartition.code()),

@@ -16,6 +16,7 @@ use kafka_protocol::messages::{
 use super::{Context, Handler, TOPIC_OPERATIONS, topic_name};
 use crate::broker::Broker;
 use crate::errors;
+use crate::security::Operation;
 use crate::settings;
 use crate::topics::{Partition, TopicError};
 
@@ -58,6 +59,13 @@ impl Handler for DescribeTopicPartitions {
         let mut next_cursor = None;
         for name in names.range(first.clone()..) {
             let skipped = if *name == first { first_partition } else { 0 };
+            if let Err(error) = context.allows(Operation::Describe, name) {
+                // Of all topics, those that may not be seen are not mentioned.
+                if !request.topics.is_empty() {
+                    topics.push(missing(name).with_error_code(error.code()));
+                }
+                continue;
+            }
             let Some(topic) = broker.topics.get(name) else {
                 topics.push(missing(name));
                 continue;

@@ -24,7 +24,7 @@ impl Handler for IncrementalAlterConfigs {
             .resources
             .iter()
             .map(|resource| {
-                let altered = alterable(broker, resource.resource_type, &resource.resource_name)
+                let altered = alterable(context, resource.resource_type, &resource.resource_name)
                     .and_then(|of| {
                         let wanted = resource
                             .configs

@@ -17,6 +17,7 @@ use weir_log::{LogError, Offset, TimedOffset};
 use super::{Context, Handler};
 use crate::errors;
 use crate::files::may_block;
+use crate::security::Operation;
 use crate::topics::Partition;
 
 pub(crate) struct ListOffsets;
@@ -32,6 +33,7 @@ impl Handler for ListOffsets {
             .topics
             .into_iter()
             .map(|asked| {
+                let allowed = context.allows(Operation::Describe, &asked.name);
                 let topic = context.broker.topics.get(&asked.name);
                 let partitions = asked
                     .partitions
@@ -41,6 +43,7 @@ impl Handler for ListOffsets {
                             .as_ref()
                             .and_then(|topic| topic.partition(at.partition_index))
                             .ok_or(ResponseError::UnknownTopicOrPartition)
+                            .and_then(|partition| allowed.map(|()| partition))
                             .and_then(|partition| find(&partition, at, context.version, committed));
                         let answer = ListOffsetsPartitionResponse::default()
                             .with_partition_index(at.partition_index);

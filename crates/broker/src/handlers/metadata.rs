@@ -18,6 +18,7 @@ use super::{
 use crate::broker::Broker;
 use crate::errors;
 use crate::files::may_block;
+use crate::security::Operation;
 use crate::settings;
 use crate::topics::Topic;
 
@@ -39,12 +40,13 @@ impl Handler for Metadata {
         let topics = match request.topics {
             Some(topics) if !(topics.is_empty() && context.version == 0) => topics
                 .into_iter()
-                .map(|topic| named(broker, context.version, topic, may_create))
+                .map(|topic| named(context, topic, may_create))
                 .collect(),
             _ => broker
                 .topics
                 .list()
                 .iter()
+                .filter(|topic| context.allows(Operation::Describe, &topic.name).is_ok())
                 .map(|topic| describe(broker, topic))
                 .collect::<Vec<_>>(),
         };
@@ -74,21 +76,28 @@ impl Handler for Metadata {
 }
 
 fn named(
-    broker: &Broker,
-    version: i16,
+    context: &Context,
     asked: MetadataRequestTopic,
     may_create: bool,
 ) -> MetadataResponseTopic {
+    let (broker, version) = (&*context.broker, context.version);
     let Some(name) = asked.name else {
         return match broker.topics.by_id(asked.topic_id) {
-            Some(topic) => describe(broker, &topic),
+            Some(topic) if context.allows(Operation::Describe, &topic.name).is_ok() => {
+                describe(broker, &topic)
+            }
             // Versions before 12 cannot say that there is no name.
-            None => MetadataResponseTopic::default()
+            _ => MetadataResponseTopic::default()
                 .with_error_code(ResponseError::UnknownTopicId.code())
                 .with_name((version < 12).then(|| topic_name("")))
                 .with_topic_id(asked.topic_id),
         };
     };
+    if let Err(error) = context.allows(Operation::Describe, &name) {
+        return MetadataResponseTopic::default()
+            .with_error_code(error.code())
+            .with_name(Some(name));
+    }
     let found = match broker.topics.get(&name) {
         Some(topic) => Ok(topic),
         None if may_create && broker.settings.get(settings::AUTO_CREATE_TOPICS_ENABLE) => {

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::Broker;
 use crate::changes::Resource;
 use crate::request::{self, Malformed};
+use crate::security::Operation;
 use crate::server::ConnectionInfo;
 
 use describe_configs::resource;
@@ -160,13 +161,16 @@ fn check_broker_name(broker: &Broker, name: &str) -> Result<(), (ResponseError, 
 
 /// The resource whose settings a request alters, if it has any here.
 fn alterable<'a>(
-    broker: &Broker,
+    context: &Context,
     kind: i8,
     name: &'a str,
 ) -> Result<Resource<'a>, (ResponseError, String)> {
     match kind {
-        resource::TOPIC => Ok(Resource::Topic(name)),
-        resource::BROKER => check_broker_name(broker, name).map(|()| Resource::Broker),
+        resource::TOPIC => context
+            .allows(Operation::AlterConfigs, name)
+            .map(|()| Resource::Topic(name))
+            .map_err(|error| (error, error.to_string())),
+        resource::BROKER => check_broker_name(&context.broker, name).map(|()| Resource::Broker),
         resource::GROUP => Ok(Resource::Group(name)),
         other => Err((
             ResponseError::InvalidRequest,
@@ -223,6 +227,18 @@ pub(crate) struct Context {
     pub client_id: String,
     /// Cancelled when the connection or the broker ends.
     pub closing: CancellationToken,
+}
+
+impl Context {
+    /// Whether the rules let this client do `operation` with a topic; else the error it gets.
+    pub fn allows(&self, operation: Operation, topic: &str) -> Result<(), ResponseError> {
+        let host = self.connection.peer.ip();
+        if self.broker.acls.allows(host, operation, topic) {
+            Ok(())
+        } else {
+            Err(ResponseError::TopicAuthorizationFailed)
+        }
+    }
 }
 
 /// An answer on its way out.

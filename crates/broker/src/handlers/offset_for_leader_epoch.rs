@@ -7,6 +7,7 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
 use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
 use super::{Context, Handler};
+use crate::security::Operation;
 
 pub(crate) struct OffsetForLeaderEpoch;
 
@@ -22,6 +23,7 @@ impl Handler for OffsetForLeaderEpoch {
             .topics
             .into_iter()
             .map(|asked| {
+                let allowed = context.allows(Operation::Describe, &asked.topic);
                 let topic = context.broker.topics.get(&asked.topic);
                 let partitions = asked
                     .partitions
@@ -32,6 +34,7 @@ impl Handler for OffsetForLeaderEpoch {
                             .and_then(|topic| topic.partition(at.partition))
                             .ok_or(ResponseError::UnknownTopicOrPartition)
                             .and_then(|partition| {
+                                allowed?;
                                 super::check_leader_epoch(
                                     partition.log.leader_epoch(),
                                     at.current_leader_epoch,

@@ -1,6 +1,7 @@
 //! Access rules (KIP-11, KIP-290): what they are made of, how a filter picks them, and where they are kept.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,6 +25,41 @@ const OPERATIONS: std::ops::RangeInclusive<i8> = 2..=15;
 /// Deny and allow.
 const PERMISSIONS: std::ops::RangeInclusive<i8> = 2..=3;
 
+/// What is done with a topic, with Kafka's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Read = 3,
+    Write = 4,
+    Create = 5,
+    Delete = 6,
+    Alter = 7,
+    Describe = 8,
+    DescribeConfigs = 10,
+    AlterConfigs = 11,
+}
+
+impl Operation {
+    /// Whether leave to do `other` is leave to do this too: who may use a topic may look at it.
+    fn is_implied_by(self, other: i8) -> bool {
+        match self {
+            _ if other == ALL || other == self as i8 => true,
+            Self::Describe => [Self::Read, Self::Write, Self::Delete, Self::Alter]
+                .iter()
+                .any(|op| *op as i8 == other),
+            Self::DescribeConfigs => other == Self::AlterConfigs as i8,
+            _ => false,
+        }
+    }
+}
+
+/// The operation that stands for all.
+const ALL: i8 = 2;
+const DENY: i8 = 2;
+const TOPIC: i8 = 2;
+/// Who every client is here: connections do not log in.
+const ANONYMOUS: &str = "User:ANONYMOUS";
+const ANYBODY: &str = "User:*";
+
 /// One rule, with Kafka's numbers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Acl {
@@ -37,6 +73,11 @@ pub(crate) struct Acl {
 }
 
 impl Acl {
+    /// Whether it is one of those that are enforced here.
+    pub fn is_about_a_topic(&self) -> bool {
+        self.resource_type == TOPIC
+    }
+
     /// Whether this can be a rule; else a sentence that says why not.
     pub fn check(&self) -> Result<(), String> {
         let why = if !RESOURCE_TYPES.contains(&self.resource_type) {
@@ -126,6 +167,35 @@ impl AclFilter {
     }
 }
 
+/// Whether `acls` let a client at `host` do `operation` with a topic. Where no rule is about the topic, everybody may (Kafka's
+/// `allow.everyone.if.no.acl.found=true`); where one is, it takes one that allows, and none that denies.
+fn allows(acls: &[Acl], host: &str, operation: Operation, topic: &str) -> bool {
+    let about = AclFilter {
+        resource_type: TOPIC,
+        resource_name: Some(topic.to_owned()),
+        pattern_type: MATCH,
+        principal: None,
+        host: None,
+        operation: ANY,
+        permission: ANY,
+    };
+    let mut any = false;
+    let mut allowed = false;
+    for acl in acls.iter().filter(|acl| about.matches(acl)) {
+        any = true;
+        let ours = (acl.principal == ANONYMOUS || acl.principal == ANYBODY)
+            && (acl.host == "*" || acl.host == host);
+        if ours
+            && acl.permission == DENY
+            && (acl.operation == ALL || acl.operation == operation as i8)
+        {
+            return false;
+        }
+        allowed |= ours && acl.permission != DENY && operation.is_implied_by(acl.operation);
+    }
+    allowed || !any
+}
+
 /// The rules there are.
 pub(crate) struct Acls {
     file: JsonFile<Vec<Acl>>,
@@ -154,6 +224,13 @@ impl Acls {
             let (removed, kept) = acls.drain(..).partition(|acl| filter.matches(acl));
             *acls = kept;
             removed
+        })
+    }
+
+    /// Whether a client at `host` may do `operation` with a topic.
+    pub fn allows(&self, host: IpAddr, operation: Operation, topic: &str) -> bool {
+        self.file.read(|acls| {
+            acls.is_empty() || allows(acls, &host.to_canonical().to_string(), operation, topic)
         })
     }
 
@@ -210,6 +287,37 @@ mod tests {
         assert_eq!(picked(Some("cam"), MATCH), [0, 1, 2]);
         assert_eq!(picked(Some("camera"), MATCH), [0, 2]);
         assert_eq!(picked(Some("other"), MATCH), [2]);
+    }
+
+    #[test]
+    fn a_rule_that_denies_comes_before_one_that_allows_and_no_rule_lets_everybody() {
+        let rule = |name: &str, principal: &str, operation, permission| Acl {
+            principal: principal.to_owned(),
+            operation,
+            permission,
+            ..acl(name, LITERAL)
+        };
+        let may = |acls: &[Acl], operation| allows(acls, "127.0.0.1", operation, "cam");
+        assert!(may(&[], Operation::Write));
+        assert!(may(&[rule("other", ANYBODY, ALL, DENY)], Operation::Write));
+        assert!(!may(
+            &[rule("cam", ANYBODY, ALL, DENY)],
+            Operation::Describe
+        ));
+        assert!(!may(&[rule("cam", "User:alice", ALL, 3)], Operation::Read));
+        let reader = rule("cam", ANONYMOUS, 3, 3);
+        assert!(may(std::slice::from_ref(&reader), Operation::Read));
+        assert!(may(std::slice::from_ref(&reader), Operation::Describe));
+        assert!(!may(std::slice::from_ref(&reader), Operation::Write));
+        let elsewhere = Acl {
+            host: "10.0.0.1".to_owned(),
+            ..rule("cam", ANYBODY, ALL, DENY)
+        };
+        assert!(may(&[reader.clone(), elsewhere], Operation::Read));
+        assert!(!may(
+            &[reader, rule("*", ANYBODY, 3, DENY)],
+            Operation::Read
+        ));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Who may do what: access rules and users' credentials, kept for the tools that manage them.
 //!
-//! Connections have no users here, so nothing is refused because of a rule, and no credential opens anything. Both are kept
-//! durably, checked as Kafka checks them, and shown.
+//! Rules on topics hold: every client is `User:ANONYMOUS`, because connections do not log in here, and a topic no rule is about is
+//! everybody's. Rules on groups, transactional ids and the cluster are kept and shown, and so are credentials: checked as Kafka
+//! checks them, durable, and without effect.
 
 mod acls;
 mod scram;
 
-pub(crate) use acls::{Acl, AclFilter, Acls};
+pub(crate) use acls::{Acl, AclFilter, Acls, Operation};
 pub(crate) use scram::{Mechanism, Scram, ScramError};

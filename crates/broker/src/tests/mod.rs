@@ -20,6 +20,7 @@ use crate::{BrokerConfig, RunningBroker, Settings, start};
 mod every_api;
 mod hostile;
 mod records;
+mod rules;
 mod topics;
 
 /// A broker whose disk is `fs`.

@@ -19,6 +19,7 @@ use super::{Api, Context, Reply, decode};
 use crate::errors;
 use crate::files::may_block;
 use crate::request::Malformed;
+use crate::security::Operation;
 use crate::settings;
 use crate::topics::{Partition, Topic};
 
@@ -108,12 +109,18 @@ impl<'a> Plan<'a> {
                         ResponseError::UnknownTopicOrPartition,
                     )
                 };
+                let allowed = topic
+                    .as_ref()
+                    .map_or(Ok(()), |topic| context.allows(Operation::Read, &topic.name));
                 let partitions = asked
                     .partitions
                     .iter()
                     .map(|at| Found {
                         asked: at,
                         partition: match &topic {
+                            Some(_) if allowed.is_err() => {
+                                Err(ResponseError::TopicAuthorizationFailed)
+                            }
                             Some(topic) => topic
                                 .partition(at.partition)
                                 .ok_or(ResponseError::UnknownTopicOrPartition),

@@ -20,6 +20,7 @@ use weir_log::{Appended, LogError, Origin};
 use super::{Api, Body, Context, Reply, encode, text, topic_name};
 use crate::errors;
 use crate::request::Malformed;
+use crate::security::Operation;
 use crate::topics::{Partition, Topic};
 
 mod body;
@@ -156,6 +157,7 @@ fn append(
     if topic.is_internal() {
         return Err(ResponseError::InvalidTopicException.into());
     }
+    context.allows(Operation::Write, &topic.name)?;
     let partition = topic
         .partition(asked.index)
         .ok_or(ResponseError::UnknownTopicOrPartition)?;
