@@ -185,7 +185,12 @@ fn wrong(arguments: &[String], help: &Help, commands: &BTreeSet<&str>) -> Vec<St
     let mut command = String::new();
     let mut whats = Vec::new();
     let mut naming = true;
+    let mut after_option = false;
     for argument in arguments {
+        let may_be_value = std::mem::replace(
+            &mut after_option,
+            argument.starts_with('-') && !argument.contains('='),
+        );
         if argument.starts_with('-') && argument.len() > 1 {
             let name = argument.split('=').next().unwrap_or_default();
             let known = ["", &command]
@@ -208,6 +213,9 @@ fn wrong(arguments: &[String], help: &Help, commands: &BTreeSet<&str>) -> Vec<St
         };
         if commands.contains(deeper.as_str()) {
             command = deeper;
+            continue;
+        }
+        if may_be_value {
             continue;
         }
         naming = false;
@@ -256,7 +264,7 @@ mod tests {
     fn commands_and_options_that_the_help_knows_pass() {
         assert_eq!(
             whats(
-                "```sh\ncargo run --release -- demo --listen 1 # all\nweir publish video x.mp4 --topic t --bootstrap b | less -x\n```\nUse `weir demo film.mp4`.\n"
+                "```sh\nweir --bootstrap b:1 publish video x --loop\ncargo run --release -- demo --listen 1 # all\nweir publish video x.mp4 --topic t --bootstrap b | less -x\n```\nUse `weir demo film.mp4`.\n"
             ),
             [""; 0]
         );
