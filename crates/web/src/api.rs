@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What went wrong, as RFC 9457 `application/problem+json`; also inside a WebSocket's `error` text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -166,6 +166,25 @@ pub enum LiveEvent {
         /// The cause, as it would stand in an HTTP answer.
         problem: Problem,
     },
+}
+
+/// The texts that a player may send to `GET /topics/{topic}/live`, up to 4,096 bytes each and 20 a second. Those of other types are
+/// passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum LiveRequest {
+    /// This picture is on the screen: where `group=` was given, the group goes on behind it. Said about once a second.
+    Shown {
+        /// The record's partition.
+        partition: i32,
+        /// The record's offset.
+        offset: i64,
+    },
+    /// A type that a later version may know.
+    #[serde(other)]
+    #[cfg_attr(test, ts(skip))]
+    Other,
 }
 
 /// What stands in front of every binary message of `/topics/{topic}/live`: 32 bytes, big-endian, in this order:
@@ -486,6 +505,7 @@ mod tests {
             TopicKind,
             TopicOverview,
             LiveEvent,
+            LiveRequest,
             SeriesEvent,
             SeriesColumns,
             RecordsEvent,

@@ -1,7 +1,8 @@
 //! A viewer's position, kept under a group's name as it watches, so that it goes on there when it comes back.
 //!
-//! Committed is what went to the viewer's socket: at most once a second, one commit under way, and once more at the end. Two viewers
-//! with the same group both get everything; the one that commits last decides where the group stands.
+//! Committed is what went to the viewer's socket or, for a player that says so, what it has shown, which may be a minute behind:
+//! at most once a second, one commit under way, and once more at the end. Two viewers with the same group both get everything;
+//! the one that commits last decides where the group stands.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,41 +21,83 @@ type Positions = BTreeMap<i32, i64>;
 /// Keeps a viewer's position. Dropping it commits the last one.
 pub struct Committer {
     positions: Option<watch::Sender<Positions>>,
+    /// Whether what went to the socket counts.
+    counts_sent: bool,
+    /// What went to the socket, up to here.
+    sent: Positions,
 }
 
 impl Committer {
-    /// For `from=resume` one that commits; otherwise one that does nothing.
+    /// For `from=resume` one that commits what is sent; otherwise one that does nothing.
     pub fn new(app: &App, topic: &str, from: &From) -> Self {
-        let From::Resume { group } = from else {
-            return Self { positions: None };
+        let group = match from {
+            From::Resume { group } => Some(group.as_str()),
+            _ => None,
         };
-        let (sender, receiver) = watch::channel(Positions::new());
-        app.commits.spawn(commit(
-            app.kafka.clone(),
-            topic.to_owned(),
-            group.clone(),
-            receiver,
-        ));
+        Self::of(app, topic, group, true)
+    }
+
+    /// For a player with a group: commits what it says it has shown; until it says anything, what it is sent if it resumes.
+    pub fn of_player(app: &App, topic: &str, from: &From, group: Option<&str>) -> Self {
+        Self::of(app, topic, group, matches!(from, From::Resume { .. }))
+    }
+
+    fn of(app: &App, topic: &str, group: Option<&str>, counts_sent: bool) -> Self {
+        let positions = group.map(|group| {
+            let (sender, receiver) = watch::channel(Positions::new());
+            app.commits.spawn(commit(
+                app.kafka.clone(),
+                topic.to_owned(),
+                group.to_owned(),
+                receiver,
+            ));
+            sender
+        });
         Self {
-            positions: Some(sender),
+            positions,
+            counts_sent,
+            sent: Positions::new(),
         }
     }
 
     /// The picture went to the viewer: the next record is where the group goes on.
-    pub fn sent_picture(&self, picture: &Picture) {
+    pub fn sent_picture(&mut self, picture: &Picture) {
         if !picture.preroll {
             self.sent(picture.partition, picture.offset);
         }
     }
 
     /// The record went to the viewer: the next is where the group goes on.
-    pub fn sent(&self, partition: i32, offset: i64) {
-        if let Some(positions) = &self.positions {
+    pub fn sent(&mut self, partition: i32, offset: i64) {
+        let Some(positions) = &self.positions else {
+            return;
+        };
+        let end = self.sent.entry(partition).or_default();
+        *end = offset.saturating_add(1).max(*end);
+        if self.counts_sent {
             positions.send_modify(|positions| {
-                let next = positions.entry(partition).or_default();
-                *next = offset.saturating_add(1).max(*next);
+                positions.insert(partition, *end);
             });
         }
+    }
+
+    /// The viewer has shown the record: from now on only what it says counts. `end`: how far the partition goes as far as is
+    /// known elsewhere; what lies behind that and was not sent either cannot have been shown, and is passed over.
+    pub fn shown(&mut self, partition: i32, offset: i64, end: Option<i64>) {
+        let Some(positions) = &self.positions else {
+            return;
+        };
+        let end = self.sent.get(&partition).copied().max(end).unwrap_or(0);
+        if !(0..end).contains(&offset) {
+            return;
+        }
+        positions.send_modify(|positions| {
+            if self.counts_sent {
+                positions.clear();
+            }
+            positions.insert(partition, offset + 1);
+        });
+        self.counts_sent = false;
     }
 }
 

@@ -1,10 +1,10 @@
 //! A WebSocket as the routes use it: events out, and an end when the viewer hangs up, takes nothing for too long, or the server stops.
 //!
-//! What the viewer sends is read, so that closing and pings work, and passed over.
+//! What the viewer sends is always read, so that closing and pings work.
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -17,8 +17,8 @@ use crate::problem::Problem;
 
 /// A viewer whose socket took nothing for so long is gone.
 const STALLED: Duration = Duration::from_secs(20);
-/// Viewers have nothing to say.
-const MAX_INCOMING_BYTES: usize = 64 << 10;
+/// Viewers have little to say.
+const MAX_INCOMING_BYTES: usize = 4_096;
 /// Pictures are written as they come; more than this only delays the first byte.
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
 
@@ -81,14 +81,30 @@ impl Outlet {
     }
 }
 
+/// What a viewer says.
+#[derive(Debug)]
+pub enum Heard {
+    /// A text.
+    Text(Utf8Bytes),
+    /// Something of no meaning here: a ping, bytes.
+    Noise,
+    /// The end; also after a message that is too long.
+    HungUp,
+}
+
 impl Inlet {
-    /// Returns when the viewer hangs up. Cancel-safe.
-    pub async fn hung_up(&mut self) {
-        while let Some(Ok(message)) = self.stream.next().await {
-            if matches!(message, Message::Close(_)) {
-                return;
-            }
+    /// The next thing the viewer says. Cancel-safe.
+    pub async fn next(&mut self) -> Heard {
+        match self.stream.next().await {
+            Some(Ok(Message::Text(text))) => Heard::Text(text),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => Heard::HungUp,
+            Some(Ok(_)) => Heard::Noise,
         }
+    }
+
+    /// Returns when the viewer hangs up; what it says is passed over. Cancel-safe.
+    pub async fn hung_up(&mut self) {
+        while !matches!(self.next().await, Heard::HungUp) {}
     }
 }
 

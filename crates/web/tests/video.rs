@@ -147,23 +147,105 @@ async fn a_viewer_that_comes_back_goes_on_where_it_left_off() {
     committed(&world, "tv", 40).await;
     world.kafka.commit("tv", "cam", &[(0, 23)]).await.unwrap();
     let mut player = world.socket(path).await;
-    let mut first_wanted = None;
-    while first_wanted.is_none() {
-        match player.next().await {
-            Got::Fragment {
-                offset,
-                preroll,
-                key,
-                ..
-            } if preroll => assert!(key == (offset == 20)),
-            Got::Fragment { offset, .. } => first_wanted = Some(offset),
-            _ => {}
-        }
-    }
-    assert_eq!(first_wanted, Some(23));
+    assert_eq!(player.first_wanted().await, 23);
     // Another with the same group gets everything too.
     let mut other = world.socket(path).await;
     assert!(other.offset().await <= 40);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_that_says_what_it_shows_comes_back_there_however_much_it_was_sent() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 10).pictures(500)).await;
+    for (group, from) in [("tv", "resume"), ("tablet", "start"), ("phone", "0")] {
+        let mut player = world
+            .socket(&format!("/topics/cam/live?from={from}&group={group}"))
+            .await;
+        assert_eq!(player.offsets_to(499).await.len(), 500);
+        player
+            .say(r#"{"type":"shown","partition":0,"offset":3}"#)
+            .await;
+        player
+            .say(r#"{"type":"shown","partition":0,"offset":10}"#)
+            .await;
+        // Neither of these is a picture that can have been shown, nor is the third a type known today.
+        player
+            .say(r#"{"type":"shown","partition":0,"offset":500}"#)
+            .await;
+        player
+            .say(r#"{"type":"shown","partition":7,"offset":0}"#)
+            .await;
+        player.say(r#"{"type":"paused","since_ms":1}"#).await;
+        player.close().await;
+        committed(&world, group, 11).await;
+        let mut player = world
+            .socket(&format!("/topics/cam/live?from=resume&group={group}"))
+            .await;
+        assert_eq!(player.first_wanted().await, 11, "from={from}");
+        player.close().await;
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_without_resume_stays_where_it_is_while_the_viewer_says_nothing() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 10).pictures(20)).await;
+    world.kafka.commit("tv", "cam", &[(0, 7)]).await.unwrap();
+    let mut player = world.socket("/topics/cam/live?from=start&group=tv").await;
+    player.offsets_to(19).await;
+    player.text("clock").await;
+    player.close().await;
+    let kafka = world.kafka.clone();
+    world.shutdown.cancel();
+    // Everything that was to be committed is, when the server has ended.
+    let (served, broker) = world.parts();
+    served.await.unwrap().unwrap();
+    assert_eq!(
+        kafka.committed("tv", "cam").await.unwrap()[0].offset,
+        Some(7)
+    );
+    broker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_that_says_nonsense_or_too_much_is_told_and_hung_up_on() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 10).pictures(20)).await;
+    let shown = r#"{"type":"shown","partition":0,"offset":1}"#;
+    let deep = "[".repeat(4_000);
+    for (said, times, status) in [
+        ("", 1, 400),
+        ("shown 10", 1, 400),
+        (r#"{"type":"shown"}"#, 1, 400),
+        (r#"{"type":"shown","partition":0,"offset":1.5}"#, 1, 400),
+        (r#"{"type":"shown","partition":0,"offset":1e300}"#, 1, 400),
+        (
+            r#"{"type":"shown","partition":4294967296,"offset":1}"#,
+            1,
+            400,
+        ),
+        (&deep, 1, 400),
+        (shown, 200, 429),
+    ] {
+        let mut player = world.socket("/topics/cam/live?from=start&group=tv").await;
+        player.text("init").await;
+        for _ in 0..times {
+            player.say(said).await;
+        }
+        let error = player.text("error").await;
+        assert_eq!(error["problem"]["status"], status, "{said:.40}: {error}");
+        assert_eq!(player.next().await, Got::Closed);
+    }
+    // What is too long to be read at all is the end at once.
+    let mut player = world.socket("/topics/cam/live?from=start&group=tv").await;
+    player.text("init").await;
+    player.say(&"x".repeat(100_000)).await;
+    while player.next().await != Got::Closed {}
     world.end().await;
 }
 

@@ -174,6 +174,20 @@ why: string, } | { "type": "reconnected" } | { "type": "error",
 problem: Problem, };
 
 /**
+ * The texts that a player may send to `GET /topics/{topic}/live`, up to 4,096 bytes each and 20 a second. Those of other types are
+ * passed over.
+ */
+export type LiveRequest = { "type": "shown", 
+/**
+ * The record's partition.
+ */
+partition: number, 
+/**
+ * The record's offset.
+ */
+offset: number, };
+
+/**
  * The texts of `GET /topics/{topic}/series`, as WebSocket and as Server-Sent Events.
  */
 export type SeriesEvent = { "type": "columns", 

@@ -1,5 +1,7 @@
 //! `GET /topics/{topic}/live`: the player's WebSocket. Fragments with their offsets and times, live or from a position in the past.
 //!
+//! A player with a group says what it shows, and that is where the group goes on: it may keep a minute of pictures ahead.
+//!
 //! Per viewer and picture this is one look into a queue and one write of bytes shared with all other viewers; what is waiting is
 //! written together.
 
@@ -8,20 +10,21 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::{WebSocketUpgrade, close_code};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use tokio::time::MissedTickBehavior;
 
 use super::{Route, check_from, pictures};
-use crate::api::LiveEvent;
+use crate::api::{LiveEvent, LiveRequest};
 use crate::feed::{Fed, Feed};
 use crate::hub::picture::{Init, Item, Picture};
-use crate::problem::Problem;
+use crate::problem::{Problem, excerpt};
 use crate::query::{Params, Topic};
 use crate::remux::Remux;
 use crate::resume::Committer;
 use crate::server::App;
-use crate::socket::{self, Gone, Inlet, Outlet};
+use crate::socket::{self, Gone, Heard, Inlet, Outlet};
 
 pub const ROUTE: Route = Route {
     path: "/topics/{topic}/live",
@@ -31,6 +34,8 @@ pub const ROUTE: Route = Route {
 
 /// Between two `clock` events.
 const CLOCK: Duration = Duration::from_secs(1);
+/// What a player may say between two `clock` events, of whatever kind.
+const MAX_HEARD: u32 = 20;
 
 struct Asked {
     topic: String,
@@ -79,7 +84,7 @@ async fn asked(
             "connect with ws://, or ask for /topics/{topic}/video.mp4"
         )));
     }
-    let committer = Committer::new(app, &topic, &from);
+    let committer = Committer::of_player(app, &topic, &from, params.group()?);
     Ok(Asked {
         feed: Feed::open(&app.kafka, &app.hubs, &topic, from, true).await?,
         committer,
@@ -96,6 +101,14 @@ struct Sent {
     end_offset: i64,
     bytes: u64,
     waiting: bool,
+    /// What the player said since the last `clock`.
+    heard: u32,
+}
+
+enum Next {
+    Fed(Fed),
+    Clock,
+    Heard(Heard),
 }
 
 async fn serve(app: Arc<App>, asked: Asked, outlet: Outlet, mut inlet: Inlet) -> Option<Outlet> {
@@ -108,21 +121,28 @@ async fn serve(app: Arc<App>, asked: Asked, outlet: Outlet, mut inlet: Inlet) ->
         end_offset: 0,
         bytes: 0,
         waiting: false,
+        heard: 0,
     };
     let mut clock = tokio::time::interval(CLOCK);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = tokio::select! {
-            fed = feed.next() => Some(fed),
-            _ = clock.tick() => None,
-            () = inlet.hung_up() => return None,
+            fed = feed.next() => Next::Fed(fed),
+            _ = clock.tick() => Next::Clock,
+            heard = inlet.next() => Next::Heard(heard),
             () = app.shutdown.cancelled() => return Some(sent.outlet),
         };
-        let written = if let Some(fed) = next {
-            sent.burst(fed, &mut feed).await
-        } else {
-            let end = app.watcher.end_offset(&asked.topic);
-            sent.clock(app.clock.now().0, end).await
+        let written = match next {
+            Next::Fed(fed) => sent.burst(fed, &mut feed).await,
+            Next::Clock => {
+                let end = app.watcher.end_offset(&asked.topic);
+                sent.clock(app.clock.now().0, end).await
+            }
+            Next::Heard(Heard::HungUp) => return None,
+            Next::Heard(heard) => Ok(sent.heard(heard, |partition| {
+                let known = (partition == 0).then(|| app.watcher.end_offset(&asked.topic));
+                known.flatten()
+            })),
         };
         app.metrics.sent_bytes.add(std::mem::take(&mut sent.bytes));
         match written {
@@ -140,6 +160,37 @@ async fn serve(app: Arc<App>, asked: Asked, outlet: Outlet, mut inlet: Inlet) ->
 }
 
 impl Sent {
+    /// Takes what the player says; `Some` is the end. `end_of` tells where a partition ends, as far as known.
+    fn heard(&mut self, heard: Heard, end_of: impl Fn(i32) -> Option<i64>) -> Option<Problem> {
+        self.heard += 1;
+        if self.heard > MAX_HEARD {
+            return Some(
+                Problem::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    format!("more than {MAX_HEARD} messages came within a second"),
+                )
+                .remedy("say what is shown once a second"),
+            );
+        }
+        let Heard::Text(text) = heard else {
+            return None;
+        };
+        match serde_json::from_str(&text) {
+            Ok(LiveRequest::Shown { partition, offset }) => {
+                self.committer.shown(partition, offset, end_of(partition));
+                None
+            }
+            Ok(LiveRequest::Other) => None,
+            Err(error) => Some(
+                Problem::bad(
+                    "message",
+                    format!("{:?} cannot be read: {error}", excerpt(&text)),
+                )
+                .remedy(r#"send {"type":"shown","partition":0,"offset":42}, or nothing"#),
+            ),
+        }
+    }
+
     /// Writes an item and what else is waiting; `Some` is the end.
     async fn burst(&mut self, first: Fed, feed: &mut Feed) -> Result<Option<Problem>, Gone> {
         let mut next = Some(first);
@@ -204,6 +255,7 @@ impl Sent {
         server_time_ms: i64,
         end: Option<i64>,
     ) -> Result<Option<Problem>, Gone> {
+        self.heard = 0;
         let clock = LiveEvent::Clock {
             server_time_ms,
             end_offset: self.end_offset.max(end.unwrap_or(0)),

@@ -90,6 +90,11 @@ impl World {
         }
     }
 
+    /// The web server and the broker, for a test that ends them itself.
+    pub fn parts(self) -> (JoinHandle<std::io::Result<()>>, RunningBroker) {
+        (self.served, self.broker.unwrap())
+    }
+
     /// The broker goes away.
     pub async fn stop_broker(&mut self) {
         self.broker.take().unwrap().shutdown().await;
@@ -343,6 +348,26 @@ impl Socket {
             offsets.push(self.offset().await);
         }
         offsets
+    }
+
+    /// The first picture that is not there only so that others can be decoded.
+    pub async fn first_wanted(&mut self) -> i64 {
+        loop {
+            match self.next().await {
+                Got::Fragment {
+                    offset,
+                    preroll: false,
+                    ..
+                } => return offset,
+                Got::Closed => panic!("closed before a picture came"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends a text; a server that has hung up does not hear it.
+    pub async fn say(&mut self, text: &str) {
+        let _ = self.socket.send(Message::Text(text.into())).await;
     }
 
     pub async fn close(mut self) {
