@@ -1,5 +1,8 @@
 //! The page: its files by their names, and `index.html` for each of its addresses (`/`, `/t/…`, `/library`, …).
+//!
+//! Where there is nothing, a browser that goes there gets the page too, which says so, with status 404; a program gets the problem.
 
+use axum::http::header::HeaderName;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use weir_ui::Asset;
@@ -34,6 +37,22 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     });
     match found {
         Some(asset) => answer(asset, &headers),
+        None => nowhere(&method, &uri, &headers),
+    }
+}
+
+fn nowhere(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
+    let person = *method == Method::GET && lists(headers, &header::ACCEPT, "text/html");
+    let page = person.then(|| weir_ui::asset("index.html")).flatten();
+    match page {
+        Some(asset) => {
+            // No ETag: there is nothing here to be kept.
+            let html = [
+                (header::CONTENT_TYPE, asset.mime),
+                (header::CACHE_CONTROL, "no-store"),
+            ];
+            (StatusCode::NOT_FOUND, html, asset.bytes.into_owned()).into_response()
+        }
         None => Problem::new(
             StatusCode::NOT_FOUND,
             format!("there is nothing at {}", excerpt(uri.path())),
@@ -43,24 +62,28 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     }
 }
 
+/// Whether a header that is a list has this member, whatever parameters stand behind it.
+fn lists(headers: &HeaderMap, name: &HeaderName, what: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|part| part.split(';').next())
+        .any(|part| {
+            part.trim()
+                .trim_start_matches("W/")
+                .eq_ignore_ascii_case(what)
+        })
+}
+
 fn answer(asset: Asset, headers: &HeaderMap) -> Response {
-    let names = |header: header::HeaderName, what: &str| {
-        headers
-            .get_all(header)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| {
-                value
-                    .split(',')
-                    .any(|part| part.trim().trim_start_matches("W/") == what)
-            })
-    };
     let cache = if asset.immutable {
         "public, max-age=31536000, immutable"
     } else {
         "no-cache"
     };
-    let mut response = if names(header::IF_NONE_MATCH, asset.etag) {
+    let mut response = if lists(headers, &header::IF_NONE_MATCH, asset.etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else if let Some(gzip) = asset.gzip.filter(|_| takes_gzip(headers)) {
         let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -112,6 +135,37 @@ mod tests {
         ] {
             assert_eq!(status(path).await, StatusCode::NOT_FOUND, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn where_there_is_nothing_a_person_gets_the_page_and_a_program_the_problem() {
+        for (method, accept, kind) in [
+            (
+                Method::GET,
+                "text/html,application/xhtml+xml,*/*;q=0.8",
+                "text/html; charset=utf-8",
+            ),
+            (
+                Method::GET,
+                "application/json, Text/HTML;q=0.1",
+                "text/html; charset=utf-8",
+            ),
+            (Method::GET, "*/*", "application/problem+json"),
+            (Method::GET, "application/json", "application/problem+json"),
+            (Method::GET, "", "application/problem+json"),
+            (Method::HEAD, "text/html", "application/problem+json"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            let uri = "/nothing/here".parse().unwrap();
+            let answer = page(method, uri, headers).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{accept}");
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind, "{accept}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+        let posted = page(Method::POST, "/nothing".parse().unwrap(), headers).await;
+        assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
     }
 
     #[tokio::test]
