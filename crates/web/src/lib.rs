@@ -5,7 +5,7 @@
 //! that is the embedded broker or a cluster cannot be told from here.
 //!
 //! - `server`: what routes share, and the router, made of the table in `routes` (one file and one line a route).
-//! - `guard`: who may ask. `query`: what was asked, checked. `problem`: every refusal.
+//! - `connections`: how many, and for how long. `guard`: who may ask. `query`: what was asked, checked. `problem`: every refusal.
 //! - `hub`: one reader a topic and form, fanned out to bounded queues; `feed`: the same from a position in the past.
 //! - `socket`, `events`: a WebSocket and Server-Sent Events, which end with the server and hold up nobody.
 //! - `api`: the JSON of it all as types, from which the page's `api.ts` is made.
@@ -13,6 +13,7 @@
 //! It keeps nothing on disk, decides nothing about topics, and reads no clock and no environment of its own.
 
 pub mod api;
+mod connections;
 mod events;
 mod feed;
 mod guard;
@@ -32,5 +33,6 @@ mod stills;
 pub mod view;
 mod watcher;
 
+pub use connections::Limits;
 pub use routes::table as route_table;
 pub use server::{WebConfig, serve};

@@ -61,6 +61,8 @@ macro_rules! figures {
 }
 
 figures! {
+    connections gauge "weir_web_connections" "Connections open at this moment, those gone over to WebSocket too."
+    refused_connections counter "weir_web_connections_refused_total" "Connections closed at once because all places were taken."
     viewers gauge "weir_web_viewers" "Viewers of live pictures at this moment."
     pictures counter "weir_web_pictures_total" "Pictures handed to the fan-out, each once a topic and form."
     pictures_skipped counter "weir_web_pictures_skipped_total" "Pictures that viewers missed because they were too slow, summed over viewers."

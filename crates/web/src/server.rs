@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use weir_base::time::Clock;
 use weir_client::{ClientError, Kafka, Producer, ProducerOptions};
 
+use crate::connections::{self, Limits};
 use crate::guard::{Guard, guard};
 use crate::hub::Hubs;
 use crate::latest::Tables;
@@ -32,6 +32,8 @@ pub struct WebConfig {
     pub allowed_hosts: Vec<String>,
     /// The topic of `/video` without `topic=`.
     pub default_video_topic: Option<String>,
+    /// How many connections at a time, and how long they may take to ask.
+    pub limits: Limits,
 }
 
 /// What every route shares.
@@ -68,10 +70,8 @@ impl App {
 /// What connections, and then the last positions, may still take after a shutdown was asked for.
 const GRACE: Duration = Duration::from_millis(450);
 
-/// What the kernel may hold of a viewer's bytes before the socket counts as full: enough to keep a fast viewer's pipe
-/// filled, little enough that a slow viewer is noticed within a few pictures.
-#[cfg(target_os = "linux")]
-const UNSENT_BYTES: u32 = 128 << 10;
+/// How long a request with a body may take, its answer included: a body that trickles in is not waited for.
+const POSTED: Duration = Duration::from_mins(1);
 
 /// Serves until `shutdown`, then ends every connection in less than a second.
 pub async fn serve(
@@ -83,6 +83,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let commits = TaskTracker::new();
+    let limits = config.limits;
     let app = Arc::new(App {
         guard: Guard::new(listener.local_addr()?, &config.allowed_hosts),
         hubs: Hubs::new(kafka.clone(), metrics.clone(), shutdown.clone()),
@@ -96,36 +97,15 @@ pub async fn serve(
         kafka,
         clock,
         config,
-        metrics,
+        metrics: metrics.clone(),
         shutdown: shutdown.clone(),
         commits: commits.clone(),
         producer: OnceCell::new(),
     });
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = tune(socket) {
-            tracing::debug!(%error, "a socket's options could not be set");
-        }
-    });
-    let served = axum::serve(listener, router(app))
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let ended = tokio::select! {
-        result = async { served.await } => result,
-        () = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        } => Ok(()),
-    };
+    connections::serve(listener, router(app), limits, metrics, shutdown, GRACE).await;
     // Whoever watched with a group finds its position when it comes back.
     commits.close();
     let _ = tokio::time::timeout(GRACE, commits.wait()).await;
-    ended
-}
-
-/// Pictures go out at once, and what a slow viewer does not take stays where it can be skipped.
-fn tune(socket: &tokio::net::TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_BYTES)?;
     Ok(())
 }
 
@@ -158,6 +138,15 @@ async fn count(
     next.run(request).await
 }
 
+fn too_slow() -> Response {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        format!("the body did not come within {} s", POSTED.as_secs()),
+    )
+    .remedy("send less at a time")
+    .into_response()
+}
+
 async fn unmatched(
     State((app, index)): State<(Arc<App>, usize)>,
     request: Request,
@@ -171,7 +160,15 @@ async fn unmatched(
     {
         figure.add(1);
     }
-    let response = next.run(request).await;
+    let has_body = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let answering = next.run(request);
+    let response = if has_body {
+        tokio::time::timeout(POSTED, answering)
+            .await
+            .unwrap_or_else(|_| too_slow())
+    } else {
+        answering.await
+    };
     // The library's own refusals (a body that is too long, a path it cannot read) become problems like all others.
     let status = response.status();
     let plain = response

@@ -28,7 +28,7 @@ use weir_media::encode::H264Encoder;
 use weir_media::record::{self, PictureMeta};
 use weir_media::testcard::TestCard;
 use weir_media::{Codec, jpeg};
-use weir_web::WebConfig;
+use weir_web::{Limits, WebConfig};
 
 /// Nothing here takes that long; what hangs fails with a name instead of for ever.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,6 +47,10 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
+        Self::limited(Limits::default()).await
+    }
+
+    pub async fn limited(limits: Limits) -> Self {
         let disk = MemFs::new();
         let broker = broker(&disk, "127.0.0.1:0".parse().unwrap()).await;
         let broker_addr = broker.addr();
@@ -57,6 +61,7 @@ impl World {
         let config = WebConfig {
             allowed_hosts: vec!["cam.lan".into()],
             default_video_topic: Some("cam".into()),
+            limits,
         };
         let served = tokio::spawn(weir_web::serve(
             listener,
