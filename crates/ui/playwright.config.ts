@@ -1,3 +1,4 @@
+// How the browser tests run: the system's Chromium against the server that WEIR_URL names; pictures go to ARTEFACTS.
 import { defineConfig } from '@playwright/test';
 
 // The server is started by whoever runs this (`cargo xtask ui-test`); with `weir demo` behind it every test has its topics.

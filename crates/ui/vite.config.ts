@@ -1,3 +1,4 @@
+// How the page is built: one bundle without anything from elsewhere, each file gzipped beside itself.
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// How the unit tests run: in Node, since nothing they test touches the DOM.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({

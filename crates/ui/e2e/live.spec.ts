@@ -1,3 +1,4 @@
+// The home page in a real browser over a running demo: the picture plays, the chart draws, counts rise, nothing overflows.
 import { expect, test } from '@playwright/test';
 import { artefacts, chartOf, pictureOf, scrollsSideways, topicOf } from './page';
 

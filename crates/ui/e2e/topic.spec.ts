@@ -1,3 +1,4 @@
+// A topic's page in a real browser: watching, plotting, records and latest values, with mouse and keyboard.
 import { expect, test } from '@playwright/test';
 import { chartOf, timeOnScreen, topicOf } from './page';
 

@@ -1,3 +1,4 @@
+// Where the page begins: styles first, then the application into its place.
 import { mount } from 'svelte';
 import './tokens.css';
 import './base.css';

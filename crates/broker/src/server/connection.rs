@@ -71,7 +71,8 @@ pub(crate) async fn run(
     };
     match ended {
         Ended::Quietly => tracing::trace!(peer = %info.peer, "connection ended"),
-        Ended::Because(why) => tracing::warn!(peer = %info.peer, why, "connection closed"),
+        // No warning: whoever can reach the port could fill the log with them.
+        Ended::Because(why) => tracing::info!(peer = %info.peer, why, "connection closed"),
     }
     drop(requests);
     let aborter = writer.abort_handle();

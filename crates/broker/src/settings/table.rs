@@ -33,7 +33,7 @@ macro_rules! table {
 
 table! {
     /// This broker's number among the cluster's.
-    NODE_ID: i64 = "node.id", Some("1"), Int(0, MAX_INT);
+    NODE_ID: i64 = "node.id", Some("0"), Int(0, MAX_INT);
     /// This broker's number under its older name; it must equal `node.id`.
     BROKER_ID: Option<i64> = "broker.id", None, Int(-1, MAX_INT);
     /// The rack this broker says it stands in.
@@ -140,8 +140,9 @@ table! {
     OFFSETS_RETENTION_CHECK_INTERVAL_MS: i64 = "offsets.retention.check.interval.ms", Some("600000"), Long(1, MAX);
     /// The longest text a commit may carry beside an offset, in bytes.
     OFFSET_METADATA_MAX_BYTES: i64 = "offset.metadata.max.bytes", Some("4096"), Int(0, MAX_INT);
-    /// How long a new group waits for further members, in milliseconds.
-    GROUP_INITIAL_REBALANCE_DELAY_MS: i64 = "group.initial.rebalance.delay.ms", Some("3000"), Int(0, MAX_INT);
+    /// How long a new group waits for further members, in milliseconds. Kafka's code says 3000, the configuration it ships
+    /// with says 0, as here: one machine's consumers should not wait three seconds for nobody.
+    GROUP_INITIAL_REBALANCE_DELAY_MS: i64 = "group.initial.rebalance.delay.ms", Some("0"), Int(0, MAX_INT);
     /// The shortest session timeout a member may ask for, in milliseconds.
     GROUP_MIN_SESSION_TIMEOUT_MS: i64 = "group.min.session.timeout.ms", Some("6000"), Int(0, MAX_INT);
     /// The longest session timeout a member may ask for, in milliseconds.

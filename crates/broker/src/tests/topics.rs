@@ -102,8 +102,8 @@ async fn refusals_of_create_topics_are_kafkas() {
             40,
         ),
         (assigned("a", 7), 39),
-        (assigned("a", 1).with_num_partitions(1), 42),
-        (assigned("b", 1), 0),
+        (assigned("a", 0).with_num_partitions(1), 42),
+        (assigned("b", 0), 0),
         (
             topic("c")
                 .with_num_partitions(-1)
@@ -284,7 +284,7 @@ async fn the_brokers_own_settings_are_changed_while_it_runs_and_kept() {
         IncrementalAlterConfigsRequest::default().with_resources(vec![
             AlterConfigsResource::default()
                 .with_resource_type(4)
-                .with_resource_name(text("1"))
+                .with_resource_name(text("0"))
                 .with_configs(vec![
                     AlterableConfig::default()
                         .with_name(text(key))

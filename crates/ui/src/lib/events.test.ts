@@ -1,3 +1,4 @@
+// What must hold of server-sent events: every one once, reconnecting with patience, resting while nobody looks.
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Problem } from './api';
 import { EventFeed } from './events';

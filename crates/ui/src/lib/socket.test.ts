@@ -1,3 +1,4 @@
+// What must hold of a WebSocket that comes back: delays between tries, what is told, what is never tried again.
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Problem } from './api';
 import type { LinkState } from './link';

@@ -1,3 +1,4 @@
+// What must hold of numbers shown to people: rounding, units, ages.
 import { describe, expect, it } from 'vitest';
 import * as units from './units';
 

@@ -1,3 +1,4 @@
+// What must hold of the newest values: the whole first, then changes; ranked without jumping about.
 import { describe, expect, it } from 'vitest';
 import type { LatestValue } from '../api';
 import { TestSource, TestTimers } from '../stand-ins';

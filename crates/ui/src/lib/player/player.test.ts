@@ -1,3 +1,4 @@
+// What must hold of the player, from recorded bytes and a clock that moves when told.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TestSocket, TestTimers } from '../stand-ins';
 import { chase, overHole, Target } from './chase';

@@ -1,3 +1,4 @@
+// What must hold of the list of records: order, bounds, staying put while it is read, bytes as hex.
 import { describe, expect, it } from 'vitest';
 import type { RecordView } from '../api';
 import { TestSource, TestTimers } from '../stand-ins';

@@ -1,3 +1,4 @@
+// What must hold of series: rings, gaps, the least and greatest of each pixel column.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TestSocket, TestTimers } from '../stand-ins';
 import { align, extent, steadyRange } from './align';
