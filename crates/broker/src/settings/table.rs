@@ -140,8 +140,7 @@ table! {
     OFFSETS_RETENTION_CHECK_INTERVAL_MS: i64 = "offsets.retention.check.interval.ms", Some("600000"), Long(1, MAX);
     /// The longest text a commit may carry beside an offset, in bytes.
     OFFSET_METADATA_MAX_BYTES: i64 = "offset.metadata.max.bytes", Some("4096"), Int(0, MAX_INT);
-    /// How long a new group waits for further members, in milliseconds. Kafka's code says 3000, the configuration it ships
-    /// with says 0, as here: one machine's consumers should not wait three seconds for nobody.
+    /// How long a new group waits for further members, in milliseconds; 0 as in the configuration that Kafka ships.
     GROUP_INITIAL_REBALANCE_DELAY_MS: i64 = "group.initial.rebalance.delay.ms", Some("0"), Int(0, MAX_INT);
     /// The shortest session timeout a member may ask for, in milliseconds.
     GROUP_MIN_SESSION_TIMEOUT_MS: i64 = "group.min.session.timeout.ms", Some("6000"), Int(0, MAX_INT);
