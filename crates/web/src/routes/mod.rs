@@ -110,3 +110,25 @@ async fn check_from(app: &App, topic: &str, from: &From) -> Result<(), Problem> 
     )
     .remedy("give an offset in that range, or start, live or a time"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../../../docs/http.md");
+
+    #[test]
+    fn every_route_stands_in_the_documentation() {
+        for (path, gives) in table() {
+            let stands = DOCUMENT
+                .split('`')
+                .filter(|quoted| !quoted.contains('\n'))
+                .filter_map(|quoted| quoted.split_whitespace().last())
+                .any(|named| named.split('?').next() == Some(path));
+            assert!(
+                stands,
+                "{path} is not in docs/http.md: add a line to its table of routes, such as\n| `GET {path}` | {gives} |"
+            );
+        }
+    }
+}

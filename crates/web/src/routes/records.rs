@@ -46,6 +46,8 @@ async fn records(
     if let Some(partition) = partition {
         topic::check_partition(&info, partition)?;
     }
+    // Also for one that goes on behind its last record: the group is still its own.
+    let committer = Committer::new(&app, &topic, &from);
     if info.partitions.len() == 1
         && let Some(seen) = headers.get("last-event-id").and_then(last_seen)
     {
@@ -58,7 +60,6 @@ async fn records(
         partitions: partition.map(|partition| vec![partition]),
         ..ReaderOptions::default()
     };
-    let committer = Committer::new(&app, &topic, &from);
     let reading = Reading {
         reader: app.kafka.reader(&topic, from, options).await?,
         committer,
