@@ -85,7 +85,8 @@ pub fn with_file(command: Command, path: &Path) -> Result<Command, ConfigError> 
     with_text(command, path, &text)
 }
 
-fn with_text(command: Command, path: &Path, text: &str) -> Result<Command, ConfigError> {
+/// The same from the file's text.
+pub fn with_text(command: Command, path: &Path, text: &str) -> Result<Command, ConfigError> {
     let table: Table = text.parse().map_err(|source| ConfigError::Syntax {
         path: path.to_owned(),
         source: Box::new(source),
@@ -436,6 +437,45 @@ mod tests {
     #[test]
     fn what_is_no_toml_is_refused_with_the_place() {
         assert!(refused("= 3").contains("weir.toml is not TOML"));
+    }
+
+    #[test]
+    fn hostile_files_are_refused_or_taken_and_never_a_panic() {
+        let deep = format!("a = {}1{}", "[".repeat(10_000), "]".repeat(10_000));
+        let dotted = format!("[broker]\n{}x = 1", "a.".repeat(1_000));
+        let long = format!("bootstrap = '{}'", "x".repeat(1 << 20));
+        for text in [
+            "",
+            "\u{feff}",
+            "\0",
+            "=",
+            "[",
+            "[[serve]]\nlisten = 1",
+            "serve = 3",
+            "X = [[1]]",
+            "X = { a = [1] }",
+            "json = 1979-05-27",
+            "verbose = 300",
+            "bootstrap = 9223372036854775807",
+            "bootstrap = nan",
+            "broker = 'x'",
+            "[broker.set]\na = 1",
+            "[publish]\nvideo = 1",
+            "[publish.video.loop]\na = 1",
+            "\"\" = 1",
+            "help = true",
+            "config = 'again'",
+            "version = true",
+            &deep,
+            &dotted,
+            &long,
+        ] {
+            let made = with_text(Cli::command(), Path::new("weir.toml"), text);
+            if let Ok(command) = made {
+                // What was taken must make a command line that still works.
+                let _ = command.try_get_matches_from(["weir", "serve"]);
+            }
+        }
     }
 
     #[test]
