@@ -1,11 +1,14 @@
 //! Where a partition begins and ends, and what offset a time has.
 
+use std::time::{Duration, Instant};
+
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use weir_base::time::Timestamp;
 
 use crate::context::Context;
+use crate::error::code_of;
 use crate::kafka::ASK_TIMEOUT;
 use crate::{ClientError, Kafka};
 
@@ -32,6 +35,11 @@ pub struct TimedOffset {
 /// `ListOffsets` takes these in a time's place (Kafka protocol, API 2): the next offset, the oldest offset.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
+
+/// How long a partition the metadata names may be unknown to its leader, which hears of a new topic a moment later.
+const UNKNOWN_GRACE: Duration = Duration::from_secs(2);
+/// Between two tries.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 impl Kafka {
     /// Where each partition of `topic` begins and ends.
@@ -67,8 +75,9 @@ impl Kafka {
     ) -> Result<Vec<Watermarks>, ClientError> {
         let (name, ids) = (topic.to_owned(), partitions.to_vec());
         self.ask(&format!("read the ends of topic {topic:?}"), move |query| {
-            let start = list_offsets(query, &name, &ids, EARLIEST)?;
-            let end = list_offsets(query, &name, &ids, LATEST)?;
+            let asked = Instant::now();
+            let start = list_offsets(query, &name, &ids, EARLIEST, asked)?;
+            let end = list_offsets(query, &name, &ids, LATEST, asked)?;
             Ok(start
                 .into_iter()
                 .zip(end)
@@ -94,7 +103,7 @@ impl Kafka {
         self.ask(
             &format!("look up a time in topic {topic:?}"),
             move |query| {
-                Ok(list_offsets(query, &name, &ids, at_ms)?
+                Ok(list_offsets(query, &name, &ids, at_ms, Instant::now())?
                     .into_iter()
                     .map(|(partition, offset)| TimedOffset { partition, offset })
                     .collect())
@@ -104,19 +113,64 @@ impl Kafka {
     }
 }
 
-/// One `ListOffsets` for all partitions, in the order asked for.
+/// The offsets that belong to `time`, in the order of `partitions`. While leaders change or have yet to hear of a new topic it is
+/// asked again, until [`ASK_TIMEOUT`] from `asked` on has passed.
 fn list_offsets(
     query: &BaseConsumer<Context>,
     topic: &str,
     partitions: &[i32],
     time: i64,
+    asked: Instant,
+) -> KafkaResult<Vec<(i32, Option<i64>)>> {
+    loop {
+        let left = ASK_TIMEOUT.saturating_sub(asked.elapsed());
+        let error = match list_offsets_once(query, topic, partitions, time, left) {
+            Ok(offsets) => return Ok(offsets),
+            Err(error) => error,
+        };
+        let until = patience(&error);
+        if asked.elapsed() + RETRY_AFTER >= until {
+            return Err(error);
+        }
+        std::thread::sleep(RETRY_AFTER);
+        // The library keeps who leads in a cache; asking for the topic renews it.
+        drop(query.fetch_metadata(Some(topic), until.saturating_sub(asked.elapsed())));
+    }
+}
+
+/// How long trying on may help with an error (those `org.apache.kafka.common.errors.RetriableException` covers); zero for others.
+fn patience(error: &KafkaError) -> Duration {
+    match code_of(error) {
+        Some(
+            Code::NotLeaderForPartition
+            | Code::LeaderNotAvailable
+            | Code::ReplicaNotAvailable
+            | Code::OffsetNotAvailable
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::KafkaStorageError,
+        ) => ASK_TIMEOUT,
+        Some(Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic) => {
+            UNKNOWN_GRACE
+        }
+        _ => Duration::ZERO,
+    }
+}
+
+/// One `ListOffsets` for all partitions.
+fn list_offsets_once(
+    query: &BaseConsumer<Context>,
+    topic: &str,
+    partitions: &[i32],
+    time: i64,
+    timeout: Duration,
 ) -> KafkaResult<Vec<(i32, Option<i64>)>> {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for partition in partitions {
         // The library wants the time where the offset stands; as a raw value, -1 and -2 pass through.
         list.add_partition_offset(topic, *partition, Offset::from_raw(time))?;
     }
-    let found = query.offsets_for_times(list, ASK_TIMEOUT)?;
+    let found = query.offsets_for_times(list, timeout)?;
     let mut offsets = Vec::with_capacity(partitions.len());
     for partition in partitions {
         let Some(element) = found.find_partition(topic, *partition) else {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use weir_base::time::Timestamp;
 use weir_client::{
     ClientError, Event, From, GroupReaderOptions, Kafka, NewRecord, ProducerOptions, Reader,
@@ -131,6 +132,36 @@ async fn a_reader_starts_at_an_offset_or_so_many_records_from_the_end() {
         ),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ends_of_a_topic_are_asked_for_again_while_its_leaders_change() {
+    use RDKafkaRespErr::{
+        RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+    };
+    let (cluster, kafka) = cluster("t", 2);
+    publish(&kafka, "t", 0, &["a", "b"]).await;
+    for error in [
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+        RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE,
+        RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+    ] {
+        cluster.request_errors(RDKafkaApiKey::ListOffsets, &[error, error, error]);
+        let marks = within(kafka.watermarks("t")).await.unwrap();
+        assert_eq!(marks[0].end, 2, "{error:?}");
+        cluster.clear_request_errors(RDKafkaApiKey::ListOffsets);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_trying_on_cannot_help_is_told_at_once() {
+    let (cluster, kafka) = cluster("t", 1);
+    let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    cluster.request_errors(RDKafkaApiKey::ListOffsets, &[denied]);
+    let error = within(kafka.watermarks("t")).await.unwrap_err();
+    assert_eq!(error.kind(), weir_client::ErrorKind::Denied, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
