@@ -60,7 +60,7 @@ async fn a_topic_is_made_once_shows_its_settings_and_is_gone_when_deleted() {
     assert!(
         info.partitions
             .iter()
-            .all(|p| p.leader.is_some() && p.isr == [1])
+            .all(|p| p.leader.is_some() && p.isr == p.replicas)
     );
     let settings = kafka.topic_config("t").await.unwrap();
     let retention = settings.iter().find(|s| s.name == "retention.ms").unwrap();
@@ -179,4 +179,43 @@ async fn over_a_broker_that_ends_and_comes_back_nothing_is_lost_and_nothing_come
     }
     within(sending).await.unwrap();
     assert_eq!(kafka.watermarks("t").await.unwrap()[0].end, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_resumes_is_no_member_of_its_group_and_waits_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = BrokerConfig {
+        data_dir: folder.path().to_owned(),
+        listen: ANY,
+        // Were the group joined, the first record would come after an hour.
+        settings: Settings::parse([(
+            "group.initial.rebalance.delay.ms".to_owned(),
+            "3600000".to_owned(),
+        )])
+        .unwrap(),
+    };
+    let broker = weir_broker::start(config, Arc::new(RealFs), Arc::new(SystemClock::new()))
+        .await
+        .unwrap();
+    let kafka = Kafka::new(&broker.addr().to_string(), &[]).unwrap();
+    kafka.create_topic(TopicSpec::new("t")).await.unwrap();
+    let producer = kafka.producer(ProducerOptions::default()).unwrap();
+    for text in ["a", "b"] {
+        let sent = producer.send(NewRecord::new("t", text)).await.unwrap();
+        within(sent).await.unwrap();
+    }
+    for want in ["a", "b"] {
+        let from = From::Resume {
+            group: "tv".to_owned(),
+        };
+        let mut reader = kafka
+            .reader("t", from, ReaderOptions::default())
+            .await
+            .unwrap();
+        assert_eq!(value(&mut reader).await, want);
+        within(reader.commit(&[(0, reader.positions()[0].1)]))
+            .await
+            .unwrap();
+        assert!(kafka.group("tv").await.unwrap().members.is_empty());
+    }
 }
