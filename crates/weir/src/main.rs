@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     start_logging(&cli.global);
+    allow_many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -113,3 +114,21 @@ fn start_logging(global: &Global) {
         LogFormat::Json => logs.json().init(),
     }
 }
+
+/// Takes as many open files as the system lets this process have: a partition holds several, a viewer one, and the 1024
+/// that many systems start with are kept low for programs of another age.
+#[cfg(unix)]
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        tracing::info!(%error, "the number of open files stays as it is");
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_many_files() {}
