@@ -79,6 +79,17 @@ impl Pair {
         })
     }
 
+    /// Kafka at the durability weir's acks=all has: it syncs each append before it answers.
+    fn synced(&self, bench: &Bench, size: u32, records: u32) -> Result<f64> {
+        let bootstrap = self.kafka.kafka.to_string();
+        let name = format!("synced-{size}");
+        topic(bench, &bootstrap, "--create", &name, &["flush.messages=1"])?;
+        // A quarter, since the run takes several times as long.
+        let rate = produce(bench, &bootstrap, &name, size, records / 4, "all")?;
+        topic(bench, &bootstrap, "--delete", &name, &[])?;
+        Ok(rate)
+    }
+
     /// A B A B: both sides once a round.
     fn each(&self, mut measure: impl FnMut(usize, SocketAddr) -> Result<()>) -> Result<()> {
         for _ in 0..ROUNDS {
@@ -95,10 +106,13 @@ fn tool(bench: &Bench, class: &str, arguments: &[&str]) -> Result<String> {
     Ok(run(&mut command, b"", DEADLINE)?.text())
 }
 
-fn topic(bench: &Bench, bootstrap: &str, what: &str, topic: &str) -> Result<()> {
+fn topic(bench: &Bench, bootstrap: &str, what: &str, topic: &str, settings: &[&str]) -> Result<()> {
     let mut arguments = vec!["--bootstrap-server", bootstrap, what, "--topic", topic];
     if what == "--create" {
         arguments.extend(["--partitions", "1", "--replication-factor", "1"]);
+        for setting in settings {
+            arguments.extend(["--config", *setting]);
+        }
     }
     tool(bench, "org.apache.kafka.tools.TopicCommand", &arguments)?;
     Ok(())
@@ -116,12 +130,12 @@ fn throughput(bench: &Bench) -> Result<Vec<Figure>> {
                 number += 1;
                 let bootstrap = address.to_string();
                 let name = format!("throughput-{number}");
-                topic(bench, &bootstrap, "--create", &name)?;
+                topic(bench, &bootstrap, "--create", &name, &[])?;
                 produced[side].push(produce(bench, &bootstrap, &name, size, records, acks)?);
                 if acks == "all" {
                     consumed[side].push(consume(bench, &bootstrap, &name, records)?);
                 }
-                topic(bench, &bootstrap, "--delete", &name)
+                topic(bench, &bootstrap, "--delete", &name, &[])
             })?;
             let kilobytes = size / 1000;
             figures.push(figure(
@@ -129,6 +143,16 @@ fn throughput(bench: &Bench) -> Result<Vec<Figure>> {
                 &produced,
             ));
             if acks == "all" {
+                let synced = [
+                    produced[0].clone(),
+                    vec![pair.synced(bench, size, records)?],
+                ];
+                let mut same = figure(
+                    format!("produce, {kilobytes} kB, acks=all, both synced"),
+                    &synced,
+                );
+                same.remark += "; Kafka with flush.messages=1, so that its acks=all waits for the disk too; once, with a quarter of the records";
+                figures.push(same);
                 figures.push(figure(format!("consume, {kilobytes} kB"), &consumed));
             }
         }
@@ -257,7 +281,7 @@ fn latency(bench: &Bench) -> Result<Vec<Figure>> {
             number += 1;
             let bootstrap = address.to_string();
             let name = format!("latency-{number}");
-            topic(bench, &bootstrap, "--create", &name)?;
+            topic(bench, &bootstrap, "--create", &name, &[])?;
             sides[side]
                 .push(bench.script("latency.py", &[&bootstrap, &name, acks, "4000", "500"])?);
             Ok(())
