@@ -1,7 +1,9 @@
 //! A viewer's position, kept under a group's name as it watches, so that it goes on there when it comes back.
 //!
 //! Committed is what went to the viewer's socket or, for a player that says so, what it has shown, which may be a minute behind:
-//! at most once a second, one commit under way, and once more at the end. Two viewers with the same group both get everything;
+//! at most once a second, one commit under way, and once more at the end. A viewer that closes does not say what it has seen, and
+//! what is written to a socket that is closing is seen by nobody: where pictures go out without an answer, one counts when another
+//! has followed it, and a viewer that comes back is shown its last picture again rather than left without the next. Two viewers with the same group both get everything;
 //! the one that commits last decides where the group stands.
 
 use std::collections::BTreeMap;
@@ -25,6 +27,8 @@ pub struct Committer {
     counts_sent: bool,
     /// What went to the socket, up to here.
     sent: Positions,
+    /// The picture that went last, where it is yet to be followed by another.
+    last: Option<(i32, i64)>,
 }
 
 impl Committer {
@@ -57,6 +61,23 @@ impl Committer {
             positions,
             counts_sent,
             sent: Positions::new(),
+            last: None,
+        }
+    }
+
+    /// The picture went to a viewer that never answers: the one that went before it has been seen.
+    pub fn followed_by(&mut self, picture: &Picture) {
+        if picture.preroll {
+            return;
+        }
+        self.ended();
+        self.last = Some((picture.partition, picture.offset));
+    }
+
+    /// All there was to come went to the viewer, the last picture too.
+    pub fn ended(&mut self) {
+        if let Some((partition, offset)) = self.last.take() {
+            self.sent(partition, offset);
         }
     }
 

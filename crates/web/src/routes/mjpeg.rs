@@ -117,7 +117,7 @@ impl Parts {
                 return Some(Bytes::from_static(PART_END));
             }
             // Asked for more: what came before is in the socket.
-            Some((picture, Step::Taken)) => self.committer.sent_picture(&picture),
+            Some((picture, Step::Taken)) => self.committer.followed_by(&picture),
             None => {}
         }
         loop {

@@ -87,7 +87,7 @@ struct File {
 impl File {
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(picture) = self.taken.take() {
-            self.committer.sent_picture(&picture);
+            self.committer.followed_by(&picture);
         }
         if let Some((picture, fragment)) = self.next.take() {
             return Some(self.give(picture, fragment));
@@ -103,6 +103,7 @@ impl File {
                 .end
                 .is_some_and(|end| end.reached_by(picture.offset, picture.timestamp_ms))
             {
+                self.committer.ended();
                 return None;
             }
             let Some(init) = picture.init.clone() else {
