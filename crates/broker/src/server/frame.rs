@@ -19,6 +19,8 @@ use crate::request::Malformed;
 
 /// The room made for a connection that sends little.
 const SMALLEST_ROOM_BYTES: usize = 16 * 1024;
+/// The longest frame for which room is made at once when its first [`SMALLEST_ROOM_BYTES`] are here.
+const LARGEST_STEP_AHEAD_BYTES: usize = 1024 * 1024;
 /// The most that one read makes room for.
 const LARGEST_STEP_BYTES: usize = 4 * 1024 * 1024;
 
@@ -152,15 +154,28 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(Some(self.buffer.split_to(len)))
     }
 
+    /// What is missing of a frame that has begun to arrive in earnest and is of ordinary length, so that it is copied once, not
+    /// each time the buffer doubles; 0 for one that could make the broker hold much memory by announcing much.
+    fn rest_of_frame(&self, arrived: usize) -> usize {
+        let announced = self.buffer.first_chunk::<4>().map_or(0, |head| {
+            usize::try_from(i32::from_be_bytes(*head)).unwrap_or_default()
+        });
+        if arrived < SMALLEST_ROOM_BYTES || announced > LARGEST_STEP_AHEAD_BYTES {
+            return 0;
+        }
+        (4 + announced).saturating_sub(arrived)
+    }
+
     async fn fill(&mut self) -> Result<(), FrameError> {
         if self.ended {
             return Err(FrameError::Closed);
         }
         if self.buffer.capacity() == self.buffer.len() {
-            let step = self
-                .buffer
-                .len()
-                .clamp(SMALLEST_ROOM_BYTES, LARGEST_STEP_BYTES);
+            let arrived = self.buffer.len();
+            let step = arrived.clamp(
+                SMALLEST_ROOM_BYTES.max(self.rest_of_frame(arrived)),
+                LARGEST_STEP_BYTES,
+            );
             self.buffer.reserve(step);
         }
         match self.socket.read_buf(&mut self.buffer).await {
