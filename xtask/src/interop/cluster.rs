@@ -88,7 +88,19 @@ fn everything(context: &Context, kafka: SocketAddr) -> Result<String> {
 }
 
 fn topics(weir: &Commands, topic: &str) -> Result<()> {
-    weir.run(&["topic", "create", topic, "--partitions", "3"], "")?;
+    let setting = "retention.ms=3600000";
+    weir.run(
+        &[
+            "topic",
+            "create",
+            topic,
+            "--partitions",
+            "3",
+            "--config",
+            setting,
+        ],
+        "",
+    )?;
     let listed = weir.run(&["topic", "list"], "")?;
     ensure!(
         listed.contains(topic),
@@ -97,7 +109,7 @@ fn topics(weir: &Commands, topic: &str) -> Result<()> {
     );
     let described = weir.run(&["topic", "describe", topic], "")?;
     ensure!(
-        described.contains(topic) && described.contains('3'),
+        described.contains(setting) && described.lines().any(|line| line.starts_with("2 ")),
         "describe: {}",
         tail(&described)
     );

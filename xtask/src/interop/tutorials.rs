@@ -140,7 +140,13 @@ fn video(
         return Ok(format!("saw {first:?} then {second:?}"));
     };
     let whole: Vec<u32> = (0..30).collect();
-    for reader in ["", "opencv"] {
+    // OpenCV's reader (ffmpeg's) takes parts that are JPEG, no others.
+    let readers: &[&str] = if encoding == ".jpg" {
+        &["", "opencv"]
+    } else {
+        &[""]
+    };
+    for reader in readers {
         let seen = watch(
             context,
             &server.url(&format!("/topics/{topic}/video.mjpeg?from=start")),
@@ -190,7 +196,7 @@ fn video(
         "coming back after {third:?} showed {fourth:?}"
     );
     Ok(format!(
-        "reload: {:?} then {:?}; weir's page: all 30, by hand and by OpenCV",
+        "reload: {:?} then {:?}; weir's page: all 30",
         first.last(),
         second.first()
     ))
