@@ -428,7 +428,7 @@ export class MsePlayer {
     const isQuiet = status.shown && atEnd && !this.parked && silence_ms > Math.max(quiet_ms, 5 * this.newestDuration_ms);
     status.quiet_ms = isQuiet ? silence_ms : null;
     if ((!status.follow || this.delays.length === 0) && status.picture) {
-      status.delay_ms = this.clock.now_ms() - status.picture.timestamp_ms;
+      status.delay_ms = Math.max(0, this.clock.now_ms() - status.picture.timestamp_ms);
     } else if (this.delays.length > 0) {
       status.delay_ms = [...this.delays].sort((a, b) => a - b)[this.delays.length >> 1] ?? null;
     }
@@ -442,7 +442,8 @@ export class MsePlayer {
       const picture = this.timeline.at(frame.mediaTime);
       if (picture && this.status.follow) {
         const shownIn_ms = frame.expectedDisplayTime - now;
-        this.delays.push(this.clock.now_ms() + shownIn_ms - picture.timestamp_ms);
+        // Until a second clock message has come, the estimate may be late by as much as the first one was.
+        this.delays.push(Math.max(0, this.clock.now_ms() + shownIn_ms - picture.timestamp_ms));
         if (this.delays.length > 25) this.delays.shift();
       }
       this.video.requestVideoFrameCallback(onFrame);
