@@ -220,6 +220,19 @@ pub(crate) fn code_of(error: &KafkaError) -> Option<Code> {
 
 /// Kafka's words for a code, without the library's name for it and its `Broker:` or `Local:`.
 pub(crate) fn words(code: Code) -> String {
+    // The broker's own sentence does not reach us through the library, so the remedy is said here.
+    match code {
+        Code::InvalidPartitions => {
+            return "a topic has at least 1 partition, and never fewer than before".to_owned();
+        }
+        Code::InvalidReplicationFactor => {
+            return "there are not so many brokers: ask for at most as many replicas as the cluster has brokers (the embedded broker is one)".to_owned();
+        }
+        Code::InvalidConfig => {
+            return "one of its settings has no such name or takes no such value: use Kafka's names for topic settings, such as retention.ms=3600000".to_owned();
+        }
+        _ => {}
+    }
     let text = code.to_string();
     let inner = text
         .split_once(" (")
