@@ -129,7 +129,11 @@ struct Place {
 /// What a question asked in the background found.
 enum Errand {
     /// Whether brokers answer, and where the partitions begin and end.
-    Looked(Result<Vec<Watermarks>, ClientError>),
+    Looked {
+        /// Where each partition was read when the question was asked: reading goes on meanwhile.
+        stood: BTreeMap<i32, i64>,
+        found: Result<Vec<Watermarks>, ClientError>,
+    },
 }
 
 impl Kafka {
@@ -228,7 +232,7 @@ impl Reader {
                 found = errand => {
                     self.errand = None;
                     match found {
-                        Ok(Errand::Looked(found)) => self.looked(found)?,
+                        Ok(Errand::Looked { stood, found }) => self.looked(&stood, found)?,
                         Err(_) => return Err(ClientError::Closed { what: "the reader ended".to_owned() }),
                     }
                 }
@@ -434,17 +438,29 @@ impl Reader {
         let (kafka, topic) = (self.kafka.clone(), self.topic.clone());
         let chosen: Option<Vec<i32>> =
             (!self.all_partitions).then(|| self.partitions.keys().copied().collect());
+        let stood = self
+            .partitions
+            .iter()
+            .map(|(id, place)| (*id, place.next))
+            .collect();
         self.errand = Some(tokio::spawn(async move {
             let looked = async {
                 kafka.probe().await?;
                 let ids = kafka.partition_ids(&topic).await?;
                 kafka.watermarks_of(&topic, &chosen.unwrap_or(ids)).await
             };
-            Errand::Looked(looked.await)
+            Errand::Looked {
+                stood,
+                found: looked.await,
+            }
         }));
     }
 
-    fn looked(&mut self, found: Result<Vec<Watermarks>, ClientError>) -> Result<(), ClientError> {
+    fn looked(
+        &mut self,
+        stood: &BTreeMap<i32, i64>,
+        found: Result<Vec<Watermarks>, ClientError>,
+    ) -> Result<(), ClientError> {
         match found {
             Ok(marks) => {
                 self.next_look = Instant::now() + LOOK_EVERY;
@@ -453,7 +469,7 @@ impl Reader {
                     self.disconnected = false;
                     self.ready.push_back(Event::Reconnected);
                 }
-                self.compare(&marks)
+                self.compare(stood, &marks)
             }
             Err(
                 error @ (ClientError::Unreachable { .. }
@@ -477,7 +493,11 @@ impl Reader {
     }
 
     /// Takes up partitions that are new and moves those that stand outside their log.
-    fn compare(&mut self, marks: &[Watermarks]) -> Result<(), ClientError> {
+    fn compare(
+        &mut self,
+        stood: &BTreeMap<i32, i64>,
+        marks: &[Watermarks],
+    ) -> Result<(), ClientError> {
         let mut moved = false;
         for mark in marks {
             match self.partitions.get_mut(&mark.partition) {
@@ -486,14 +506,14 @@ impl Reader {
                     moved = true;
                 }
                 Some(place) => {
-                    let start = Start::wanted(place.next, *mark);
-                    if let Some(from) = start.gap_from {
-                        place.next = start.next;
+                    let stood = stood.get(&mark.partition).copied().unwrap_or(place.next);
+                    if Start::is_outside(stood, place.next, *mark) {
                         self.ready.push_back(Event::Gap {
                             partition: mark.partition,
-                            from,
-                            to: start.next,
+                            from: place.next,
+                            to: mark.start,
                         });
+                        place.next = mark.start;
                         moved = true;
                     }
                 }

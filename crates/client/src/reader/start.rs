@@ -28,6 +28,14 @@ impl Start {
             }
         }
     }
+
+    /// Whether a reader that `stood` somewhere when the marks were asked for, and reads `next` now, is outside its log.
+    ///
+    /// The marks are older than `next`: what was read since may well lie behind their end. Only a log that ended before the
+    /// place where the reader stood already has been cut back.
+    pub(super) fn is_outside(stood: i64, next: i64, marks: Watermarks) -> bool {
+        next < marks.start || stood > marks.end
+    }
 }
 
 impl Kafka {
@@ -150,5 +158,29 @@ mod tests {
                 gap_from: Some(99)
             }
         );
+    }
+
+    #[test]
+    fn what_was_read_after_the_question_puts_no_reader_outside_its_log() {
+        let marks = Watermarks {
+            partition: 0,
+            start: 10,
+            end: 20,
+        };
+        for (stood, next, outside, what) in [
+            (15, 15, false, "in the middle"),
+            (20, 20, false, "at the end"),
+            (
+                20,
+                25,
+                false,
+                "five records came while the answer was under way",
+            ),
+            (25, 25, true, "the log was cut back"),
+            (5, 5, true, "retention took what was to come"),
+            (5, 10, false, "reading has found the new start by itself"),
+        ] {
+            assert_eq!(Start::is_outside(stood, next, marks), outside, "{what}");
+        }
     }
 }
