@@ -31,8 +31,7 @@ export async function topicOf(request: APIRequestContext, kind: keyof typeof kin
 
 /** The colours of a few thousand pixels of the first video on the page, as text that differs when the picture does. */
 export const pictureOf = (page: Page): Promise<string> =>
-  page.evaluate(() => {
-    const video = document.querySelector('video')!;
+  page.locator('video').first().evaluate((video: HTMLVideoElement) => {
     const canvas = document.createElement('canvas');
     canvas.width = 64;
     canvas.height = 36;
@@ -46,8 +45,7 @@ export const pictureOf = (page: Page): Promise<string> =>
  * null where the picture holds none.
  */
 export const timeOnScreen = (page: Page): Promise<number | null> =>
-  page.evaluate(() => {
-    const video = document.querySelector('video')!;
+  page.locator('video').first().evaluate((video: HTMLVideoElement) => {
     const { videoWidth: width, videoHeight: height } = video;
     const canvas = document.createElement('canvas');
     canvas.width = width;
@@ -69,10 +67,11 @@ export const timeOnScreen = (page: Page): Promise<number | null> =>
     return (group ^ 0b101010) === check ? Number(time) : null;
   });
 
-/** How many pixels of the chart are no background, and a sum that differs when the drawing does. */
+/** How many pixels of the chart are no background, and a sum that differs when the drawing does; nothing before it is there. */
 export const chartOf = (page: Page): Promise<{ drawn: number; sum: number }> =>
   page.evaluate(() => {
-    const canvas = document.querySelector<HTMLCanvasElement>('.chart canvas')!;
+    const canvas = document.querySelector<HTMLCanvasElement>('.chart canvas');
+    if (!canvas || canvas.width === 0 || canvas.height === 0) return { drawn: 0, sum: 0 };
     const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
     let drawn = 0;
     for (let i = 3; i < data.length; i += 4) if (data[i]! > 0) drawn += 1;
