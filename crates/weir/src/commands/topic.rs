@@ -160,7 +160,7 @@ async fn describe(args: &NameArgs, context: &Context) -> anyhow::Result<()> {
     let mut text = partitions(&topic, offsets);
     for setting in settings {
         let value = setting.value.as_deref().unwrap_or("(secret)");
-        text.push_str(&format_args!("{}={value}\n", setting.name).to_string());
+        text.extend([&setting.name, "=", value, "\n"]);
     }
     write_stdout(text.as_bytes())
 }
