@@ -2,7 +2,7 @@
 //!
 //! Nothing is kept between batches, so any number of series costs no more than the records of one batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use weir_client::Record;
 use weir_media::numbers;
@@ -22,15 +22,20 @@ pub struct Columns {
     places: HashMap<String, usize>,
     points: usize,
     passed_over: u64,
+    reasons: BTreeMap<String, u64>,
 }
 
 impl Columns {
     /// Takes a record that arrived at `arrival_ms`.
     pub fn add(&mut self, record: &Record, arrival_ms: f64) {
         let value = record.value.as_deref().unwrap_or_default();
-        let Ok(found) = numbers::parse(value) else {
-            self.passed_over += 1;
-            return;
+        let found = match numbers::parse(value) {
+            Ok(found) => found,
+            Err(no) => {
+                self.passed_over += 1;
+                *self.reasons.entry(no.why.to_owned()).or_default() += 1;
+                return;
+            }
         };
         let created_ms = found
             .time_ms
@@ -72,6 +77,7 @@ impl Columns {
         Some(SeriesEvent::Columns {
             series: std::mem::take(&mut self.series),
             passed_over: std::mem::take(&mut self.passed_over),
+            reasons: std::mem::take(&mut self.reasons),
         })
     }
 
@@ -118,6 +124,7 @@ mod tests {
             Some(SeriesEvent::Columns {
                 series,
                 passed_over,
+                ..
             }) => (series, passed_over),
             _ => (Vec::new(), 0),
         }

@@ -196,9 +196,13 @@ export type SeriesEvent = { "type": "columns",
  */
 series: Array<SeriesColumns>, 
 /**
- * Records since the last batch that hold no numbers.
+ * Records since the last batch of which nothing is in `series`.
  */
-passed_over: number, } | { "type": "live" } | { "type": "waiting", 
+passed_over: number, 
+/**
+ * Why records, or single members of them, are not there: how many for each reason.
+ */
+reasons: { [key in string]: number }, } | { "type": "live" } | { "type": "waiting", 
 /**
  * The cause.
  */
@@ -207,6 +211,41 @@ why: string, } | { "type": "reconnected" } | { "type": "error",
  * The cause, as it would stand in an HTTP answer.
  */
 problem: Problem, };
+
+/**
+ * `GET /topics/{topic}/series` asked once, as JSON: everything of the window up to now. The same as CSV has the columns
+ * `series,t_ms,arrival_ms,offset,value`, and the two counts as the headers `Weir-Passed-Over` and `Weir-Reduced-To-Columns`.
+ */
+export type SeriesAnswer = { 
+/**
+ * The topic.
+ */
+topic: string, 
+/**
+ * Where the window begins: as asked for, or the earliest point's time where an offset was asked for.
+ */
+from_ms: number, 
+/**
+ * Where it ends.
+ */
+to_ms: number, 
+/**
+ * Into how many columns of time the window was cut, of each of which a series keeps its first, least, greatest and last point:
+ * `columns=`, or fewer or any where there were more points than are given out. Absent where every point is here.
+ */
+reduced_to_columns?: number, 
+/**
+ * The series by name, each in order of time.
+ */
+series: Array<SeriesColumns>, 
+/**
+ * Records of which nothing is in `series`.
+ */
+passed_over: number, 
+/**
+ * Why records, or single members of them, are not there: how many for each reason.
+ */
+reasons: { [key in string]: number }, };
 
 /**
  * The new points of one series; the four columns are equally long.
