@@ -27,6 +27,7 @@ fn main() -> Result<(), LogError> {
     )?;
     let log = PartitionLog::open(&volume, "speed", 0, LogConfig::default())?;
     let (sender, durable) = mpsc::sync_channel(1 << 20);
+    log.watch();
     log.on_advance(Box::new(move |offsets| {
         let _ = sender.try_send((offsets.high_watermark, Instant::now()));
     }));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use support::{NOW, World, batch, open, read_all, records_in, values};
-use weir_base::time::Timestamp;
-use weir_log::{Isolation, LogConfig, LogError, Offset, Origin, TimestampType};
+use weir_base::time::{ManualClock, Timestamp};
+use weir_log::{Isolation, LogConfig, LogError, Offset, Origin, PartitionLog, TimestampType};
 
 #[test]
 fn records_are_read_back_with_their_offsets_once_they_are_durable() {
@@ -317,27 +317,65 @@ fn a_deleted_partition_is_gone_for_good() {
     assert_eq!(volume.partitions(), []);
 }
 
-#[test]
-fn the_sync_thread_makes_appends_durable_by_itself() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(weir_base::time::SystemClock::new());
-    let volume =
-        weir_log::Volume::open(Arc::new(weir_base::fs::RealFs), clock, dir.path()).unwrap();
+/// A log on the machine's disk with the volume's own threads, and each high watermark that the sync thread reaches.
+fn synced_by_itself(
+    clock: Arc<dyn weir_base::time::Clock>,
+    dir: &std::path::Path,
+) -> (
+    Arc<weir_log::Volume>,
+    Arc<PartitionLog>,
+    std::sync::mpsc::Receiver<Offset>,
+) {
+    let volume = weir_log::Volume::open(Arc::new(weir_base::fs::RealFs), clock, dir).unwrap();
     let log = open(&volume, LogConfig::default());
     let (sender, receiver) = std::sync::mpsc::channel();
     let sender = std::sync::Mutex::new(sender);
     log.on_advance(Box::new(move |offsets| {
         let _ = sender.lock().unwrap().send(offsets.high_watermark);
     }));
+    (volume, log, receiver)
+}
+
+#[test]
+fn the_sync_thread_makes_appends_durable_while_somebody_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(weir_base::time::SystemClock::new());
+    let (volume, log, reached) = synced_by_itself(clock, dir.path());
+    log.watch();
     for number in 0..100 {
         let appended = log
             .append(batch(&[format!("{number}").as_bytes()], -1), Origin::Client)
             .unwrap();
-        while receiver.recv().unwrap() <= appended.last_offset {}
+        while reached.recv().unwrap() <= appended.last_offset {}
     }
     assert_eq!(
         read_all(&log, Offset(0), 1 << 20, Isolation::HighWatermark).len(),
         100
     );
     volume.close().unwrap();
+}
+
+#[test]
+fn what_nobody_waits_for_is_synced_once_somebody_does_or_a_second_has_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp(NOW)));
+    let (volume, log, reached) = synced_by_itself(clock.clone(), dir.path());
+    let append = || {
+        log.append(batch(&[b"x"], -1), Origin::Client)
+            .unwrap()
+            .last_offset
+    };
+    append();
+    append();
+    assert_eq!(log.offsets().high_watermark, Offset(0));
+    log.watch();
+    assert_eq!(reached.recv().unwrap(), Offset(2));
+    log.unwatch();
+    append();
+    assert_eq!(log.offsets().high_watermark, Offset(2));
+    clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(reached.recv().unwrap(), Offset(3));
+    append();
+    volume.close().unwrap();
+    assert_eq!(log.offsets().high_watermark, Offset(4));
 }

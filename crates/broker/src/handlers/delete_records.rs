@@ -20,6 +20,12 @@ impl Handler for DeleteRecords {
     const VERSIONS: (i16, i16) = (0, 2);
 
     async fn handle(context: &Context, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
+        let asked = request.topics.iter().flat_map(|topic| {
+            let found = context.broker.topics.get(&topic.name);
+            let partitions = topic.partitions.iter();
+            partitions.filter_map(move |at| found.as_ref()?.partition(at.partition_index))
+        });
+        super::settle(asked.collect()).await;
         let topics = request
             .topics
             .into_iter()

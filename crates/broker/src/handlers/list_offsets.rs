@@ -29,6 +29,7 @@ impl Handler for ListOffsets {
 
     async fn handle(context: &Context, request: ListOffsetsRequest) -> ListOffsetsResponse {
         let committed = request.isolation_level == 1;
+        settle(context, &request).await;
         let topics = request
             .topics
             .into_iter()
@@ -68,6 +69,20 @@ impl Handler for ListOffsets {
             .collect();
         ListOffsetsResponse::default().with_topics(topics)
     }
+}
+
+/// Has what is already written become what readers see, so that nobody is told an end before a record whose sending they saw
+/// acknowledged (`acks=1`).
+async fn settle(context: &Context, request: &ListOffsetsRequest) {
+    let asked = request.topics.iter().flat_map(|topic| {
+        let found = context.broker.topics.get(&topic.name);
+        let ends = topic
+            .partitions
+            .iter()
+            .filter(|at| !matches!(at.timestamp, -2 | -4));
+        ends.filter_map(move |at| found.as_ref()?.partition(at.partition_index))
+    });
+    super::settle(asked.collect()).await;
 }
 
 fn find(

@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
@@ -23,6 +24,7 @@ use crate::changes::Resource;
 use crate::request::{self, Malformed};
 use crate::security::Operation;
 use crate::server::ConnectionInfo;
+use crate::topics::Partition;
 
 use describe_configs::resource;
 
@@ -140,6 +142,19 @@ pub(crate) fn check_leader_epoch(current: i32, believed: i32) -> Result<(), Resp
         believed if believed < current => Err(ResponseError::FencedLeaderEpoch),
         believed if believed > current => Err(ResponseError::UnknownLeaderEpoch),
         _ => Ok(()),
+    }
+}
+
+/// Returns when all that was appended to `partitions` before the call is durable, and so seen by readers; one sync covers them.
+async fn settle(partitions: Vec<Arc<Partition>>) {
+    let notify = Arc::new(Notify::new());
+    let _watching: Vec<_> = partitions
+        .iter()
+        .map(|partition| partition.wait(&notify))
+        .collect();
+    for partition in &partitions {
+        // One that goes meanwhile has nothing to wait for; what is asked of it next says so.
+        let _ = partition.settled().await;
     }
 }
 

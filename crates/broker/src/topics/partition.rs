@@ -71,10 +71,17 @@ impl Partition {
         Ok(())
     }
 
+    /// Returns when all that was appended before the call is durable, so that readers see it.
+    pub async fn settled(&self) -> Result<(), LogError> {
+        self.durable(self.log.offsets().log_end.plus(-1)).await
+    }
+
     /// Has `notify` told each time the high watermark moves, and when the partition goes, until the guard is dropped.
     pub fn wait(&self, notify: &Arc<Notify>) -> Waiting {
         self.waiters.add(notify);
+        self.log.watch();
         Waiting {
+            log: Arc::clone(&self.log),
             waiters: Arc::clone(&self.waiters),
             key: Arc::as_ptr(notify) as usize,
         }
@@ -131,6 +138,7 @@ impl Waiters {
 
 /// Held while somebody waits for a partition.
 pub(crate) struct Waiting {
+    log: Arc<PartitionLog>,
     waiters: Arc<Waiters>,
     key: usize,
 }
@@ -138,5 +146,6 @@ pub(crate) struct Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.waiters.lock().waiting.remove(&self.key);
+        self.log.unwatch();
     }
 }

@@ -54,7 +54,7 @@ impl PartitionLog {
         self.write(&mut writer, records, &headers, &config, now)?;
         let log_start_offset = guard(&self.marks).log_start;
         drop(writer);
-        self.request_sync();
+        self.request_sync_if_watched();
         Ok(Appended {
             base_offset,
             last_offset: next.plus(-1),
@@ -105,7 +105,7 @@ impl PartitionLog {
         )?;
         let log_start_offset = guard(&self.marks).log_start;
         drop(writer);
-        self.request_sync();
+        self.request_sync_if_watched();
         Ok(Appended {
             base_offset,
             last_offset: base_offset,

@@ -70,9 +70,37 @@ impl PartitionLog {
         }
     }
 
+    /// Has the sync thread cover what was appended: at once if somebody waits for it.
+    pub(super) fn request_sync_if_watched(&self) {
+        if self.watchers.load(Ordering::SeqCst) > 0 {
+            self.request_sync();
+        } else if !self.queued_later.swap(true, Ordering::AcqRel)
+            && let Some(this) = self.this.upgrade()
+        {
+            self.volume.schedule_later(this);
+        }
+    }
+
+    /// Somebody waits for the high watermark: all that was and is appended is synced at once, until [`unwatch`](Self::unwatch) has
+    /// been called as many times.
+    pub fn watch(&self) {
+        self.watchers.fetch_add(1, Ordering::SeqCst);
+        // An append that has seen nobody watch has moved the log end before: the lock of the marks puts the two in order.
+        let offsets = self.offsets();
+        if offsets.log_end > offsets.high_watermark {
+            self.request_sync();
+        }
+    }
+
+    /// One that called [`watch`](Self::watch) waits no longer.
+    pub fn unwatch(&self) {
+        self.watchers.fetch_sub(1, Ordering::SeqCst);
+    }
+
     /// What a covering sync that starts now has to sync; `None` if all is durable.
     pub(crate) fn begin_sync(&self) -> Option<Covering> {
         self.queued.store(false, Ordering::Release);
+        self.queued_later.store(false, Ordering::Release);
         let mut writer = guard(&self.writer);
         let target = writer.next_offset;
         let durable = guard(&self.marks).high_watermark;

@@ -13,7 +13,7 @@ mod recovery;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -67,6 +67,10 @@ pub struct PartitionLog {
     on_advance: RwLock<Vec<AdvanceCallback>>,
     /// Whether the sync thread has been asked to cover this partition.
     queued: AtomicBool,
+    /// Whether the sync thread has it among what nobody waits for.
+    queued_later: AtomicBool,
+    /// How many wait for the high watermark to move.
+    watchers: AtomicUsize,
     checkpoint_queued: AtomicBool,
     /// Held while a checkpoint, retention or compaction changes files.
     upkeep: Mutex<()>,
@@ -117,6 +121,8 @@ impl PartitionLog {
                 marks: Mutex::new(recovered.marks),
                 on_advance: RwLock::default(),
                 queued: AtomicBool::new(false),
+                queued_later: AtomicBool::new(false),
+                watchers: AtomicUsize::new(0),
                 checkpoint_queued: AtomicBool::new(false),
                 upkeep: Mutex::default(),
                 doomed: Mutex::default(),

@@ -1,16 +1,20 @@
 //! Group commit: everything written since the last covering sync is made durable by the next, one at a time.
 //!
-//! An append on an idle volume is synced at once; what comes meanwhile waits for the next round and shares it. Few dirty files are
-//! synced one by one, many with one `syncfs`. A sync that fails is never tried again: the kernel may have dropped the very pages it
+//! An append that somebody waits for (`acks=all`, a reader at the tail) is synced at once on an idle volume; what comes meanwhile
+//! waits for the next round and shares it. One that nobody waits for is synced when somebody does, or after [`UNAWAITED`]: no
+//! reader is kept from anything, and a producer that asks for no disk does not have to share it. Few dirty files are synced one
+//! by one, many with one `syncfs`. A sync that fails is never tried again: the kernel may have dropped the very pages it
 //! failed on, and a second call would report success.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use weir_base::fs::File;
+use weir_base::time::Clock;
 
 use super::{Volume, guard};
 use crate::error::LogError;
@@ -21,6 +25,9 @@ use crate::partition::PartitionLog;
 /// one and 0.4 ms with `syncfs`, one takes 0.17 ms; on a machine whose cores and disk were busy, 8 kB in each of 4 files took 24 ms (p50)
 /// one by one and 18 ms with `syncfs`, in 8 files 43 and 6, in 32 files 118 and 7, though `syncfs` waits for other programs' writes too.
 const SYNCFS_FROM: usize = 4;
+
+/// The longest that what nobody waits for is left to the operating system's cache alone.
+const UNAWAITED: Duration = Duration::from_secs(1);
 
 /// What a round has to make durable of one partition.
 pub(crate) struct Covering {
@@ -39,14 +46,27 @@ pub(crate) enum Task {
 
 /// What waits for a thread.
 pub(crate) struct Queue<T> {
-    waiting: Mutex<(Vec<T>, bool)>,
+    waiting: Mutex<Waiting<T>>,
     changed: Condvar,
+}
+
+struct Waiting<T> {
+    now: Vec<T>,
+    later: Vec<T>,
+    /// When `later` is due, by the monotonic clock.
+    due: Duration,
+    stopped: bool,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
         Self {
-            waiting: Mutex::new((Vec::new(), false)),
+            waiting: Mutex::new(Waiting {
+                now: Vec::new(),
+                later: Vec::new(),
+                due: Duration::ZERO,
+                stopped: false,
+            }),
             changed: Condvar::new(),
         }
     }
@@ -54,34 +74,62 @@ impl<T> Default for Queue<T> {
 
 impl<T> Queue<T> {
     pub fn push(&self, item: T) {
-        guard(&self.waiting).0.push(item);
+        guard(&self.waiting).now.push(item);
         self.changed.notify_one();
     }
 
+    /// Has `item` taken by the time `due`, or when the first of those that came before it is.
+    fn push_later(&self, item: T, due: Duration) {
+        let mut waiting = guard(&self.waiting);
+        if waiting.later.is_empty() {
+            waiting.due = due;
+            self.changed.notify_one();
+        }
+        waiting.later.push(item);
+    }
+
     pub fn stop(&self) {
-        guard(&self.waiting).1 = true;
+        guard(&self.waiting).stopped = true;
         self.changed.notify_all();
     }
 
     pub fn take(&self) -> Vec<T> {
-        std::mem::take(&mut guard(&self.waiting).0)
+        let mut waiting = guard(&self.waiting);
+        let mut taken = std::mem::take(&mut waiting.now);
+        taken.append(&mut waiting.later);
+        taken
     }
 
-    /// All that waits, once something does; `None` when stopped.
-    fn wait(&self) -> Option<Vec<T>> {
+    /// All that waits, once something is due; `None` when stopped.
+    fn wait(&self, clock: &dyn Clock) -> Option<Vec<T>> {
         let mut waiting = guard(&self.waiting);
         loop {
-            if waiting.1 {
+            if waiting.stopped {
                 return None;
             }
-            if !waiting.0.is_empty() {
-                return Some(std::mem::take(&mut waiting.0));
+            if !waiting.now.is_empty() {
+                return Some(std::mem::take(&mut waiting.now));
             }
-            waiting = self
-                .changed
-                .wait(waiting)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            waiting = if waiting.later.is_empty() {
+                let woken = self.changed.wait(waiting);
+                woken.unwrap_or_else(PoisonError::into_inner)
+            } else {
+                let left = waiting.due.saturating_sub(clock.monotonic());
+                if left.is_zero() {
+                    return Some(std::mem::take(&mut waiting.later));
+                }
+                self.wait_for(waiting, left)
+            };
         }
+    }
+
+    fn wait_for<'a>(
+        &self,
+        waiting: MutexGuard<'a, Waiting<T>>,
+        time: Duration,
+    ) -> MutexGuard<'a, Waiting<T>> {
+        let woken = self.changed.wait_timeout(waiting, time);
+        woken.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -89,10 +137,11 @@ impl Volume {
     pub(super) fn start_threads(self: &Arc<Self>) -> Result<(), LogError> {
         // The threads hold the queues, not the volume: one that is dropped without being closed ends them.
         let queue = Arc::clone(&self.queue);
+        let clock = Arc::clone(&self.clock);
         let sync = std::thread::Builder::new()
             .name("log-sync".to_owned())
             .spawn(move || {
-                while let Some(partitions) = queue.wait() {
+                while let Some(partitions) = queue.wait(&*clock) {
                     if let Some(volume) = partitions.first().map(|first| Arc::clone(first.volume()))
                     {
                         let round = AssertUnwindSafe(|| volume.sync_round(&partitions));
@@ -104,11 +153,12 @@ impl Volume {
                 }
             });
         let tasks = Arc::clone(&self.tasks);
+        let clock = Arc::clone(&self.clock);
         let volume = Arc::downgrade(self);
         let upkeep = std::thread::Builder::new()
             .name("log-upkeep".to_owned())
             .spawn(move || {
-                while let Some(waiting) = tasks.wait() {
+                while let Some(waiting) = tasks.wait(&*clock) {
                     let Some(volume) = volume.upgrade() else {
                         return;
                     };
@@ -127,6 +177,12 @@ impl Volume {
     /// Has the sync thread cover `partition`.
     pub(crate) fn schedule(&self, partition: Arc<PartitionLog>) {
         self.queue.push(partition);
+    }
+
+    /// Has the sync thread cover `partition` when something else makes it, or in a while.
+    pub(crate) fn schedule_later(&self, partition: Arc<PartitionLog>) {
+        self.queue
+            .push_later(partition, self.clock.monotonic() + UNAWAITED);
     }
 
     /// Has the upkeep thread move the partition's recovery point.
