@@ -31,10 +31,7 @@ pub(super) fn from_rfc3339(text: &str) -> Option<f64> {
         digits(parts.next()?, 2)?,
         digits(parts.next()?, 2)?,
     );
-    if parts.next().is_some()
-        || !(1..=12).contains(&month)
-        || !(1..=days_in_month(year, month)).contains(&day)
-    {
+    if parts.next().is_some() {
         return None;
     }
     let (clock, offset_min) = split_offset(rest)?;
@@ -43,16 +40,39 @@ pub(super) fn from_rfc3339(text: &str) -> Option<f64> {
     let seconds = parts.next()?;
     let (second, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
     let second = digits(second, 2)?;
-    // 60 is a leap second.
-    if parts.next().is_some() || hour > 23 || minute > 59 || second > 60 {
+    if parts.next().is_some() {
         return None;
     }
     if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let fraction_ms = format!("0.{fraction}").parse::<f64>().ok()? * 1e3;
-    let minutes = (days_since_1970(year, month, day) * 24 + hour) * 60 + minute - offset_min;
-    Some(((minutes * 60 + second) * 1000) as f64 + fraction_ms)
+    let ms = from_fields(year, month, day, hour, minute, second)? - offset_min * 60_000;
+    Some(ms as f64 + fraction_ms)
+}
+
+/// Milliseconds since 1970 of a UTC time of the Gregorian calendar; `None` where there is none such. The year has at most
+/// four digits.
+pub(super) fn from_fields(
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+) -> Option<i64> {
+    let there_is = (0..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=days_in_month(year, month)).contains(&day)
+        && (0..=23).contains(&hour)
+        && (0..=59).contains(&minute)
+        // 60 is a leap second.
+        && (0..=60).contains(&second);
+    if !there_is {
+        return None;
+    }
+    let minutes = (days_since_1970(year, month, day) * 24 + hour) * 60 + minute;
+    Some((minutes * 60 + second) * 1000)
 }
 
 /// The time of day, and the minutes it is ahead of UTC.
