@@ -1,6 +1,6 @@
 //! What a request asks for: the topic in its path and the parameters behind the `?`, read once and refused by name.
 //!
-//! Unknown parameters are passed over, as on the rest of the web. Of a repeated one the first counts.
+//! Unknown parameters are passed over, as on the rest of the web. Of a repeated one the first counts, unless it is one that is meant to be.
 #![cfg_attr(
     not(test),
     deny(
@@ -53,6 +53,14 @@ impl Params {
         self.0
             .iter()
             .find(|(given, _)| given == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Every text of a parameter that may be repeated; empty ones count as absent.
+    pub fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+        let given = self.0.iter().filter(move |(given, _)| given == name);
+        given
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty())
     }

@@ -10,7 +10,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_base::time::Clock;
@@ -45,6 +45,8 @@ pub struct App {
     pub(crate) hubs: Arc<Hubs>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) watcher: Arc<Watcher>,
+    /// Places for those who read a window of numbers at once.
+    pub(crate) windows: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shutdown: CancellationToken,
     /// Viewers' positions on their way to Kafka.
@@ -70,6 +72,9 @@ impl App {
 /// What connections, and then the last positions, may still take after a shutdown was asked for.
 const GRACE: Duration = Duration::from_millis(450);
 
+/// Windows of numbers read at a time, at some 50 MB each at most.
+const MAX_WINDOWS: usize = 6;
+
 /// How long a request with a body may take, its answer included: a body that trickles in is not waited for.
 const POSTED: Duration = Duration::from_mins(1);
 
@@ -94,6 +99,7 @@ pub async fn serve(
             metrics.clone(),
             shutdown.clone(),
         ),
+        windows: Arc::new(Semaphore::new(MAX_WINDOWS)),
         kafka,
         clock,
         config,

@@ -73,6 +73,17 @@ pub fn named(bytes: &[u8], limit: usize) -> String {
     }
 }
 
+/// The same of all the bytes, behind what `out` holds.
+pub fn push_named(out: &mut String, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(is_unprintable) => out.push_str(text),
+        _ => {
+            out.push_str("0x");
+            out.push_str(&hex(bytes));
+        }
+    }
+}
+
 fn is_unprintable(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\r' | '\t')
 }
