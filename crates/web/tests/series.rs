@@ -20,8 +20,8 @@ fn now_ms() -> i64 {
     weir_base::time::SystemClock::new().now().0
 }
 
-fn reading(topic: &str, key: &str, value: impl ToString, at: i64) -> NewRecord {
-    NewRecord::new(topic, value.to_string())
+fn reading(topic: &str, key: &str, value: impl std::fmt::Display, at: i64) -> NewRecord {
+    NewRecord::new(topic, format!("{value}"))
         .key(key.to_owned())
         .timestamp(Timestamp(at))
 }

@@ -13,7 +13,6 @@
 )]
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use weir_client::Record;
@@ -22,12 +21,8 @@ use weir_media::numbers;
 use super::{MAX_NAME_BYTES, MAX_SERIES, Point};
 use crate::view;
 
-/// The times that are shown: 1970 to the end of the year 9999, in ms since 1970.
-const TIMES_MS: RangeInclusive<f64> = 0.0..=253_402_300_799_999.0;
-
 const LONG_NAME: &str = "a name longer than 1,024 bytes";
 const MANY_SERIES: &str = "more than 1,000 series";
-const FAR_TIME: &str = "a time before 1970 or after 9999";
 
 /// One viewer's series, and what it was not given.
 #[derive(Debug, Default)]
@@ -66,25 +61,24 @@ impl Intake {
     /// Takes a record that arrived at `arrival_ms`, and gives each of its points with the index of its series.
     pub fn take(&mut self, record: &Record, arrival_ms: f64, mut each: impl FnMut(usize, Point)) {
         let value = record.value.as_deref().unwrap_or_default();
-        let found = match numbers::parse(value) {
+        let record_ms = record.timestamp.map(|time| time.0);
+        let found = numbers::parse(value).and_then(|found| {
+            let created_ms = found.created_ms(record_ms)?;
+            Ok((found, created_ms.unwrap_or(arrival_ms)))
+        });
+        let (found, t_ms) = match found {
             Ok(found) => found,
             Err(no) => {
                 self.passed_over += 1;
-                self.count(no.why);
+                self.count(no.why, 1);
                 return;
             }
         };
-        let t_ms = found
-            .time_ms
-            .or(record.timestamp.map(|time| time.0 as f64))
-            .unwrap_or(arrival_ms);
-        if !TIMES_MS.contains(&t_ms) {
-            self.passed_over += 1;
-            self.count(FAR_TIME);
-            return;
+        if found.not_finite > 0 {
+            self.count(numbers::NOT_FINITE, found.not_finite.into());
         }
         let key = record.key.as_deref().filter(|key| !key.is_empty());
-        let alone = found.values.len() == 1;
+        let alone = found.values.len() == 1 && found.not_finite == 0;
         let mut refused = 0;
         let all = found.values.len();
         for (member, v) in found.values {
@@ -101,7 +95,7 @@ impl Intake {
                 Place::Unwanted => {}
                 Place::Refused(why) => {
                     refused += 1;
-                    self.count(why);
+                    self.count(why, 1);
                 }
             }
         }
@@ -174,11 +168,11 @@ impl Intake {
         self.names.len() - 1
     }
 
-    fn count(&mut self, why: &str) {
+    fn count(&mut self, why: &str, times: u64) {
         match self.reasons.get_mut(why) {
-            Some(count) => *count += 1,
+            Some(count) => *count += times,
             None => {
-                self.reasons.insert(why.to_owned(), 1);
+                self.reasons.insert(why.to_owned(), times);
             }
         }
     }
@@ -227,6 +221,7 @@ pub mod tests {
                 record(2, Some("s2"), r#"{"min": 1, "max": 2}"#),
                 record(3, None, r#"{"a": 1}"#),
                 record(4, Some(""), "5"),
+                record(4, Some("s3"), r#"{"x": 7, "y": NaN}"#),
                 record(5, Some("\u{1}"), "6"),
             ],
         );
@@ -234,7 +229,7 @@ pub mod tests {
         assert_eq!(
             names,
             [
-                "sensor-1", "sensor-1", "s2.min", "s2.max", "a", "value", "0x01"
+                "sensor-1", "sensor-1", "s2.min", "s2.max", "a", "value", "s3.x", "0x01"
             ]
         );
         let second = Point {
@@ -271,8 +266,9 @@ pub mod tests {
         assert!((points[0].1.v - 7.0).abs() < 1e-9);
         let (passed_over, reasons) = intake.take_counts();
         assert_eq!(passed_over, 6);
-        assert_eq!(reasons[FAR_TIME], 2);
+        assert_eq!(reasons[numbers::NO_TIME], 2);
         assert_eq!(reasons.values().sum::<u64>(), 6);
+        assert_eq!(reasons[numbers::NO_UTF8], 1);
         assert!(!intake.has_counts());
     }
 
