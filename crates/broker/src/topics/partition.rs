@@ -9,8 +9,9 @@ use weir_log::{Appended, LogConfig, LogError, Offset, Origin, PartitionLog, Volu
 
 use crate::files::may_block;
 
-/// Appends of so many bytes leave the runtime's thread to others meanwhile.
-const LARGE_APPEND_BYTES: usize = 64 * 1024;
+/// Appends of so many bytes leave the runtime's thread to others meanwhile. Handing it over costs more than writing 100 kB into the
+/// operating system's cache takes: a quarter of the broker's processor time at acks=all, measured.
+const LARGE_APPEND_BYTES: usize = 1024 * 1024;
 
 /// A partition of a topic.
 pub(crate) struct Partition {
