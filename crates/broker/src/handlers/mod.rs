@@ -35,6 +35,7 @@ mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod alter_user_scram_credentials;
 pub(crate) mod api_versions;
+mod commits;
 mod create_acls;
 mod create_partitions;
 mod create_topics;

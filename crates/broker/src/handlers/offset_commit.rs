@@ -9,8 +9,9 @@ use kafka_protocol::messages::offset_commit_response::{
 };
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 
+use super::commits::{self, Asked};
 use super::{Context, Handler};
-use crate::groups::offsets::{Commit, Committer};
+use crate::groups::offsets::Committer;
 
 /// The version from which a group that does not exist has an error of its own.
 const GROUP_ID_NOT_FOUND_FROM: i16 = 9;
@@ -30,33 +31,16 @@ impl Handler for OffsetCommit {
             generation: request.generation_id_or_member_epoch,
             producer: None,
         };
-        let commits: Vec<Commit> = request
-            .topics
-            .iter()
-            .flat_map(|topic| {
-                topic
-                    .partitions
-                    .iter()
-                    .map(move |partition| (topic, partition))
-            })
-            .filter(|(topic, partition)| {
-                context
-                    .broker
-                    .topics
-                    .partition(&topic.name, partition.partition_index)
-                    .is_some()
-            })
-            .map(|(topic, partition)| Commit {
-                partition: (topic.name.to_string(), partition.partition_index),
+        let asked = request.topics.iter().flat_map(|topic| {
+            topic.partitions.iter().map(|partition| Asked {
+                topic: &topic.name,
+                partition: partition.partition_index,
                 offset: partition.committed_offset,
                 leader_epoch: partition.committed_leader_epoch,
-                metadata: partition
-                    .committed_metadata
-                    .as_deref()
-                    .unwrap_or_default()
-                    .to_owned(),
+                metadata: partition.committed_metadata.as_deref(),
             })
-            .collect();
+        });
+        let commits = commits::of_existing(context, asked);
         let retention_ms = Some(request.retention_time_ms).filter(|&ms| ms != -1);
         let result = groups
             .commit(group_id, &committer, &commits, retention_ms)
@@ -71,18 +55,7 @@ impl Handler for OffsetCommit {
                     error
                 }
             });
-        let mut results = result.as_ref().map(|results| results.iter()).ok();
-        let mut code = |known: bool| match (&mut results, &result) {
-            (_, Err(error)) => error.code(),
-            (_, Ok(_)) if !known => ResponseError::UnknownTopicOrPartition.code(),
-            (Some(results), Ok(_)) => match results.next() {
-                Some(Ok(())) => 0,
-                Some(Err(error)) => error.code(),
-                None => ResponseError::UnknownServerError.code(),
-            },
-            (None, Ok(_)) => ResponseError::UnknownServerError.code(),
-        };
-        let mut answered = commits.iter().map(|commit| &commit.partition).peekable();
+        let mut code = commits::codes(&commits, &result);
         let topics = request
             .topics
             .iter()
@@ -91,16 +64,10 @@ impl Handler for OffsetCommit {
                     .partitions
                     .iter()
                     .map(|partition| {
-                        // Commits stand in the request's order: this partition's is the next one, or it has none.
-                        let known = answered
-                            .next_if(|(name, index)| {
-                                name.as_str() == topic.name.as_str()
-                                    && *index == partition.partition_index
-                            })
-                            .is_some();
+                        let index = partition.partition_index;
                         OffsetCommitResponsePartition::default()
-                            .with_partition_index(partition.partition_index)
-                            .with_error_code(code(known))
+                            .with_partition_index(index)
+                            .with_error_code(code(&topic.name, index))
                     })
                     .collect();
                 OffsetCommitResponseTopic::default()

@@ -113,48 +113,40 @@ fn by_topic(fetched: Vec<Fetched>) -> BTreeMap<String, Vec<Shown>> {
     topics
 }
 
+/// Two message types with the same members: those of one group up to version 7, and those of each of several from version 8 on.
+macro_rules! topics_of {
+    ($fetched:expr, $topic:ty, $partition:ty) => {
+        by_topic($fetched)
+            .into_iter()
+            .map(|(topic, partitions)| {
+                let partitions = partitions.into_iter().map(|shown| {
+                    <$partition>::default()
+                        .with_partition_index(shown.partition)
+                        .with_committed_offset(shown.offset)
+                        .with_committed_leader_epoch(shown.leader_epoch)
+                        .with_metadata(Some(StrBytes::from_string(shown.metadata)))
+                        .with_error_code(shown.error.map_or(0, |error| error.code()))
+                });
+                <$topic>::default()
+                    .with_name(TopicName(StrBytes::from_string(topic)))
+                    .with_partitions(partitions.collect())
+            })
+            .collect()
+    };
+}
+
 fn single(fetched: Vec<Fetched>) -> Vec<OffsetFetchResponseTopic> {
-    by_topic(fetched)
-        .into_iter()
-        .map(|(topic, partitions)| {
-            OffsetFetchResponseTopic::default()
-                .with_name(TopicName(StrBytes::from_string(topic)))
-                .with_partitions(
-                    partitions
-                        .into_iter()
-                        .map(|shown| {
-                            OffsetFetchResponsePartition::default()
-                                .with_partition_index(shown.partition)
-                                .with_committed_offset(shown.offset)
-                                .with_committed_leader_epoch(shown.leader_epoch)
-                                .with_metadata(Some(StrBytes::from_string(shown.metadata)))
-                                .with_error_code(shown.error.map_or(0, |error| error.code()))
-                        })
-                        .collect(),
-                )
-        })
-        .collect()
+    topics_of!(
+        fetched,
+        OffsetFetchResponseTopic,
+        OffsetFetchResponsePartition
+    )
 }
 
 fn several(fetched: Vec<Fetched>) -> Vec<OffsetFetchResponseTopics> {
-    by_topic(fetched)
-        .into_iter()
-        .map(|(topic, partitions)| {
-            OffsetFetchResponseTopics::default()
-                .with_name(TopicName(StrBytes::from_string(topic)))
-                .with_partitions(
-                    partitions
-                        .into_iter()
-                        .map(|shown| {
-                            OffsetFetchResponsePartitions::default()
-                                .with_partition_index(shown.partition)
-                                .with_committed_offset(shown.offset)
-                                .with_committed_leader_epoch(shown.leader_epoch)
-                                .with_metadata(Some(StrBytes::from_string(shown.metadata)))
-                                .with_error_code(shown.error.map_or(0, |error| error.code()))
-                        })
-                        .collect(),
-                )
-        })
-        .collect()
+    topics_of!(
+        fetched,
+        OffsetFetchResponseTopics,
+        OffsetFetchResponsePartitions
+    )
 }

@@ -6,6 +6,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
 };
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
+use super::commits::{self, Asked};
 use super::{Context, Handler};
 use crate::groups::offsets::{Commit, Committer};
 use crate::internal_topics::batch::BatchProducer;
@@ -19,36 +20,18 @@ impl Handler for TxnOffsetCommit {
     const VERSIONS: (i16, i16) = (0, 4);
 
     async fn handle(context: &Context, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse {
-        let exists = |topic: &str, partition: i32| {
-            context.broker.topics.partition(topic, partition).is_some()
-        };
-        let commits: Vec<Commit> = request
-            .topics
-            .iter()
-            .flat_map(|topic| {
-                topic
-                    .partitions
-                    .iter()
-                    .map(move |partition| (topic, partition))
-            })
-            .filter(|(topic, partition)| exists(&topic.name, partition.partition_index))
-            .map(|(topic, partition)| Commit {
-                partition: (topic.name.to_string(), partition.partition_index),
+        let asked = request.topics.iter().flat_map(|topic| {
+            topic.partitions.iter().map(|partition| Asked {
+                topic: &topic.name,
+                partition: partition.partition_index,
                 offset: partition.committed_offset,
                 leader_epoch: partition.committed_leader_epoch,
-                metadata: partition
-                    .committed_metadata
-                    .as_deref()
-                    .unwrap_or_default()
-                    .to_owned(),
+                metadata: partition.committed_metadata.as_deref(),
             })
-            .collect();
+        });
+        let commits = commits::of_existing(context, asked);
         let result = commit(context, &request, &commits).await;
-        let mut answers = commits
-            .iter()
-            .map(|commit| &commit.partition)
-            .zip(result.iter().flatten())
-            .peekable();
+        let mut code = commits::codes(&commits, &result);
         let topics = request
             .topics
             .iter()
@@ -58,18 +41,9 @@ impl Handler for TxnOffsetCommit {
                     .iter()
                     .map(|partition| {
                         let index = partition.partition_index;
-                        // Answers stand in the request's order: this partition's is the next one, or it has none.
-                        let answer = answers.next_if(|((name, of), _)| {
-                            name.as_str() == topic.name.as_str() && *of == index
-                        });
-                        let code = match (&result, answer) {
-                            (Err(error), _) | (Ok(_), Some((_, Err(error)))) => error.code(),
-                            (Ok(_), Some((_, Ok(())))) => 0,
-                            (Ok(_), None) => ResponseError::UnknownTopicOrPartition.code(),
-                        };
                         TxnOffsetCommitResponsePartition::default()
                             .with_partition_index(index)
-                            .with_error_code(code)
+                            .with_error_code(code(&topic.name, index))
                     })
                     .collect();
                 TxnOffsetCommitResponseTopic::default()
