@@ -162,6 +162,34 @@ async fn of_each_column_of_time_the_peaks_survive_once_and_as_they_come() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn columns_of_a_window_begin_where_from_says() {
+    let world = World::start().await;
+    world.topic("old").await;
+    let start = 1_700_000_000_000;
+    world
+        .publish((0..9_000).map(|n| reading("old", "a", n % 10, start + n)))
+        .await;
+    let mut socket = world
+        .socket("/topics/old/series?from=2023-11-14T22:13:19.500Z&window=10s&columns=10")
+        .await;
+    let mut kept = Vec::new();
+    loop {
+        match socket.next().await {
+            world::Got::Text(event) if event["type"] == "columns" => {
+                kept.extend(event["series"][0]["offset"].as_array().unwrap().clone());
+            }
+            world::Got::Text(event) if event["type"] == "live" => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    for first in (500..9_000).step_by(1_000) {
+        let ends = kept.contains(&json!(first)) && kept.contains(&json!(first - 1));
+        assert!(ends, "{first} begins a column: {kept:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_stands_in_a_topic_is_counted_under_its_reason_and_ends_nothing() {
     let world = World::start().await;
     let any_time = ("message.timestamp.after.max.ms", "9223372036854775807");

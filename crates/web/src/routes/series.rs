@@ -138,15 +138,19 @@ impl Wanted {
         })
     }
 
-    /// The columns of a viewer that stays: those of its window, for as long as it goes on.
+    /// The columns of a viewer that stays: those of its window, for as long as it goes on. One that says where they begin can cut
+    /// what it draws at the same places.
     fn grid(&self) -> Option<Grid> {
         let columns = self.columns?;
         let now_ms = self.now.0 as f64;
-        let from_ms = match (&self.from, self.window) {
-            (From::Time(since), (_, false)) => (since.0 as f64).min(now_ms),
-            (_, (window, _)) => now_ms - window.as_secs_f64() * 1e3,
+        let (window, asked) = self.window;
+        let window_ms = window.as_secs_f64() * 1e3;
+        let (from_ms, to_ms) = match &self.from {
+            From::Time(since) if asked => (since.0 as f64, since.0 as f64 + window_ms),
+            From::Time(since) => ((since.0 as f64).min(now_ms), now_ms),
+            _ => (now_ms - window_ms, now_ms),
         };
-        Some(Grid::of(from_ms, now_ms, columns))
+        Some(Grid::of(from_ms, to_ms, columns))
     }
 }
 
