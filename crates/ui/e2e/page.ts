@@ -1,6 +1,6 @@
 // What the browser tests share: the server's topics by kind, and what stands on the screen as numbers.
 
-import { test, type APIRequestContext, type Page } from '@playwright/test';
+import { expect, test, type APIRequestContext, type Page } from '@playwright/test';
 import type { Overview, TopicOverview } from '../src/lib/api';
 
 export const artefacts = process.env['ARTEFACTS'] ?? 'artefacts';
@@ -78,6 +78,28 @@ export const chartOf = (page: Page): Promise<{ drawn: number; sum: number }> =>
     const sum = data.reduce((hash, byte) => (Math.imul(hash, 31) + byte) | 0, 0);
     return { drawn, sum };
   });
+
+/** The sum of the chart's drawing once it has not changed for so many looks. */
+export async function settled(page: Page): Promise<number> {
+  let last = Number.NaN;
+  let same = 0;
+  await expect
+    .poll(async () => {
+      const { sum } = await chartOf(page);
+      same = sum === last ? same + 1 : 0;
+      last = sum;
+      return same;
+    }, { intervals: [100] })
+    .toBeGreaterThan(8);
+  return last;
+}
+
+/** Waits until so many more records are in the topic. */
+export async function newRecords(request: APIRequestContext, topic: string, more: number): Promise<void> {
+  const records = async (): Promise<number> => (await overview(request)).topics.find(({ name }) => name === topic)?.records ?? 0;
+  const before = await records();
+  await expect.poll(records).toBeGreaterThan(before + more);
+}
 
 export const scrollsSideways = (page: Page): Promise<boolean> =>
   page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);

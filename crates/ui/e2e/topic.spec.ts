@@ -1,6 +1,6 @@
 // A topic's page in a real browser: watching, plotting, records and latest values, with mouse and keyboard.
 import { expect, test } from '@playwright/test';
-import { chartOf, timeOnScreen, topicOf } from './page';
+import { chartOf, newRecords, settled, timeOnScreen, topicOf } from './page';
 
 const currentTime = () => document.querySelector('video')!.currentTime;
 
@@ -72,7 +72,8 @@ test('without Media Source Extensions the page shows pictures and says why', asy
 });
 
 test('the chart draws, its window stands in the address, and a pause holds it still', async ({ page, request }) => {
-  await page.goto(`/t/${await topicOf(request, 'numbers')}?tab=plot`);
+  const topic = await topicOf(request, 'numbers');
+  await page.goto(`/t/${topic}?tab=plot`);
   await expect.poll(async () => (await chartOf(page)).drawn).toBeGreaterThan(1000);
   await page.getByRole('button', { name: '5 min', exact: true }).click();
   await expect(page).toHaveURL(/window=5m/);
@@ -83,8 +84,9 @@ test('the chart draws, its window stands in the address, and a pause holds it st
   await page.getByRole('button', { name: 'Pause' }).click();
   await expect(page.locator('.state')).toContainText('Paused at');
   await page.mouse.move(0, 0);
-  const still = (await chartOf(page)).sum;
-  await page.waitForTimeout(700);
+  // What was under way when it was paused still comes; then nothing changes, while numbers go on coming.
+  const still = await settled(page);
+  await newRecords(request, topic, 20);
   expect((await chartOf(page)).sum).toBe(still);
   await page.getByRole('button', { name: 'Go on' }).click();
   await expect.poll(async () => (await chartOf(page)).sum).not.toBe(still);

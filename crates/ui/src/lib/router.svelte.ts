@@ -20,12 +20,12 @@ class Router {
     window.scrollTo(0, 0);
   }
 
-  /** Changes the query in place; null takes a name out. */
-  set(changes: Record<string, string | null>): void {
+  /** Changes the query in place; null takes a name out, several texts repeat it. */
+  set(changes: Record<string, string | null | readonly string[]>): void {
     const query = new URLSearchParams(location.search);
     for (const [name, value] of Object.entries(changes)) {
-      if (value === null) query.delete(name);
-      else query.set(name, value);
+      query.delete(name);
+      for (const one of typeof value === 'string' ? [value] : (value ?? [])) query.append(name, one);
     }
     const text = query.toString();
     history.replaceState(null, '', text ? `?${text}` : location.pathname);
@@ -37,7 +37,7 @@ class Router {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest('a') : null;
     if (!link || link.origin !== location.origin || link.target || link.hasAttribute('download')) return;
-    if (link.pathname !== '/' && !link.pathname.startsWith('/t/')) return;
+    if (pageAt(link.pathname).page === 'none') return;
     event.preventDefault();
     this.go(link.href);
   }
@@ -45,10 +45,12 @@ class Router {
 
 export const router = new Router();
 
-export type Page = { page: 'home' } | { page: 'topic'; topic: string } | { page: 'none' };
+export type Page = { page: 'home' } | { page: 'topic'; topic: string } | { page: 'plots' } | { page: 'plot'; plot: number } | { page: 'none' };
 
 export function pageAt(path: string): Page {
   if (path === '/') return { page: 'home' };
+  const plot = /^\/plots(?:\/([1-5]))?\/?$/.exec(path);
+  if (plot) return plot[1] === undefined ? { page: 'plots' } : { page: 'plot', plot: Number(plot[1]) };
   const match = /^\/t\/([^/]+)\/?$/.exec(path);
   if (!match) return { page: 'none' };
   try {

@@ -1,11 +1,17 @@
 // The server's addresses, and the page's own, each made in one place.
 
+const iso = (ms: number): string => new Date(ms).toISOString();
+
 const topicPath = (topic: string): string => `/topics/${encodeURIComponent(topic)}`;
 
-function withQuery(path: string, query: Record<string, string | number | boolean | null | undefined>): string {
+type Value = string | number | boolean | null | undefined;
+
+function withQuery(path: string, query: Record<string, Value | readonly string[]>): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
+    for (const one of Array.isArray(value) ? value : [value as Value]) {
+      if (one !== null && one !== undefined && one !== '') search.append(name, String(one));
+    }
   }
   const text = search.toString();
   return text ? `${path}?${text}` : path;
@@ -16,9 +22,22 @@ export const routes = {
   live: (topic: string, from: string, group?: string | null) => withQuery(`${topicPath(topic)}/live`, { from, group }),
   mjpeg: (topic: string, from?: string, group?: string | null) => withQuery(`${topicPath(topic)}/video.mjpeg`, { from, group }),
   mp4: (topic: string) => `${topicPath(topic)}/video.mp4`,
-  series: (topic: string, window_s: number) => withQuery(`${topicPath(topic)}/series`, { window: `${window_s}s` }),
+  /** As it comes, from the start of a window on. */
+  series: (topic: string, { from_ms, window_ms, columns }: { from_ms: number; window_ms: number; columns: number | null }) =>
+    withQuery(`${topicPath(topic)}/series`, { from: iso(from_ms), window: `${window_ms}ms`, columns }),
+  /** A stretch of time, once; as JSON or `csv`. */
+  seriesOnce: (topic: string, asked: { from_ms: number; to_ms: number; columns?: number | null; series?: readonly string[]; format?: 'csv' }) =>
+    withQuery(`${topicPath(topic)}/series`, {
+      from: iso(asked.from_ms),
+      to: iso(asked.to_ms),
+      columns: asked.columns,
+      series: asked.series,
+      format: asked.format,
+    }),
   records: (topic: string, query: { from: string; limit?: number; full?: boolean; partition?: number }) =>
     withQuery(`${topicPath(topic)}/records`, query),
   latest: (topic: string, limit?: number) => withQuery(`${topicPath(topic)}/latest`, { limit }),
+  plot: (n?: number) => (n === undefined ? '/plots' : `/plots/${n}`),
+  topic: topicPath,
   page: (topic: string, tab?: string) => withQuery(`/t/${encodeURIComponent(topic)}`, { tab }),
 };

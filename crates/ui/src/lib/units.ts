@@ -60,6 +60,14 @@ export function clockTime(ms: number, withMs = false): string {
   return withMs ? `${time}.${String(d.getMilliseconds()).padStart(3, '0')}` : time;
 }
 
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** The day a time falls on in the reader's time zone: `31 Jan`. */
+export function dayOf(ms: number): string {
+  const d = new Date(ms);
+  return `${d.getDate()} ${months[d.getMonth()]}`;
+}
+
 /** A time as it is said on `now`'s day: the clock alone today, with the date before that. */
 export function when(ms: number, now: number, withMs = false): string {
   const d = new Date(ms);
@@ -91,4 +99,10 @@ export function parseWindow(text: string | null): number | null {
   if (!match) return null;
   const unit = { s: 1, m: 60, h: 3600 }[match[2] as 's' | 'm' | 'h'];
   return Number(match[1]) * unit;
+}
+
+/** A window as addresses say it; the other way round than `parseWindow`. */
+export function formatWindow(window_s: number): string {
+  if (window_s % 3600 === 0) return `${window_s / 3600}h`;
+  return window_s % 60 === 0 ? `${window_s / 60}m` : `${window_s}s`;
 }

@@ -6,7 +6,7 @@ import type { Point, SeriesRing } from '../series/ring';
 export function under(ring: SeriesRing, t_ms: number): Point | null {
   const point = ring.before(t_ms);
   if (!point) return null;
-  return t_ms - point.t_ms <= Math.max(ring.gapAfter_ms(), 0) ? point : null;
+  return t_ms - point.t_ms <= ring.gapAfter_ms() ? point : null;
 }
 
 /**
@@ -24,14 +24,12 @@ export function nearest(
   let least = reach;
   rings.forEach((ring, index) => {
     const before = under(ring, t_ms);
+    if (!before) return;
     const next = ring.numberAt(t_ms + 1e-6);
-    const after = next < ring.next ? ring.point(next) : null;
-    const reachable = after && (!before || after.t_ms - before.t_ms <= ring.gapAfter_ms()) ? after : null;
-    const point = !before || (reachable && reachable.t_ms - t_ms < t_ms - before.t_ms) ? reachable : before;
-    if (!point) return;
-    const part = before && reachable ? (t_ms - before.t_ms) / Math.max(1e-9, reachable.t_ms - before.t_ms) : 0;
-    const v = before && reachable ? before.v + part * (reachable.v - before.v) : point.v;
-    const distance = Math.abs(y(v) - at);
+    const after = next < ring.next && ring.timeOf(next) - before.t_ms <= ring.gapAfter_ms() ? ring.point(next) : before;
+    const point = after.t_ms - t_ms < t_ms - before.t_ms ? after : before;
+    const part = (t_ms - before.t_ms) / Math.max(1e-9, after.t_ms - before.t_ms);
+    const distance = Math.abs(y(after === before ? before.v : before.v + part * (after.v - before.v)) - at);
     if (distance <= least) [least, best] = [distance, { index, point }];
   });
   return best;

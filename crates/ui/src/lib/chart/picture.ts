@@ -26,7 +26,7 @@ export interface Frame {
   fixed: boolean;
 }
 
-/** A canvas to draw on, the width and height of the frame. */
+/** A canvas to draw on, as high as the frame and a little wider. */
 export interface Sheet {
   context: Pen & Pick<CanvasRenderingContext2D, 'save' | 'restore' | 'clip' | 'rect' | 'clearRect' | 'drawImage'>;
   image: CanvasImageSource;
@@ -44,6 +44,9 @@ interface Progress {
 const overhang = 7;
 /** Redrawing more than this for points that came late is not done within a frame. */
 const mostRedrawn = 20_000;
+
+/** So many columns more than are shown does a sheet have. */
+export const spareColumns = ({ fixed, scale }: Pick<Frame, 'fixed' | 'scale'>): number => (fixed ? 0 : Math.ceil(overhang * scale));
 
 const mod = (n: number, by: number): number => ((n % by) + by) % by;
 
@@ -74,6 +77,15 @@ export class Picture {
 
   private get overhang_ms(): number {
     return overhang * this.frame.scale * this.frame.grid.pixel_ms;
+  }
+
+  /** Behind the last column shown there is room for what reaches beyond it. */
+  private get spare(): number {
+    return spareColumns(this.frame);
+  }
+
+  private get around(): number {
+    return this.frame.columns + this.spare;
   }
 
   /** What is on it, in time. */
@@ -131,16 +143,16 @@ export class Picture {
 
   /** Copies it onto another canvas, its left upper corner at (x, y), each column `step` wide. */
   show(context: Pick<CanvasRenderingContext2D, 'drawImage'>, x: number, y: number, step: number): void {
-    const { columns, height } = this.frame;
-    const at = mod(this.left, columns);
-    const { image } = this.sheet;
-    context.drawImage(image, at, 0, columns - at, height, x, y, (columns - at) * step, height);
-    if (at > 0) context.drawImage(image, 0, 0, at, height, x + (columns - at) * step, y, at * step, height);
+    for (const piece of this.pieces(this.left, this.right)) {
+      const { height } = this.frame;
+      const from = piece.x + piece.left - this.left;
+      context.drawImage(this.sheet.image, piece.x, 0, piece.width, height, x + from * step, y, piece.width * step, height);
+    }
   }
 
   private move(right: number): void {
     if (right <= this.right) return;
-    this.clear(Math.max(this.right, right - this.frame.columns), right);
+    this.clear(Math.max(this.right + this.spare, right - this.frame.columns), right + this.spare);
     this.right = right;
   }
 
@@ -161,7 +173,7 @@ export class Picture {
       this.spoiled = true;
       return;
     }
-    this.clear(from, this.right);
+    this.clear(from, this.right + this.spare);
     // Only what had been drawn: the rest is drawn with what is new.
     const jobs = series.map(({ ring }, index) => ({
       index,
@@ -173,7 +185,7 @@ export class Picture {
 
   private draw(jobs: readonly { index: number; from: number; to: number }[], from: number): void {
     if (jobs.length === 0) return;
-    for (const piece of this.pieces(from, this.right)) {
+    for (const piece of this.pieces(from, this.right + this.spare)) {
       const { context } = this.sheet;
       context.save();
       context.beginPath();
@@ -182,7 +194,7 @@ export class Picture {
       const place = this.place(piece.left);
       for (const job of jobs) {
         const { ring, look } = this.frame.series[job.index]!;
-        paint(context, ring, look, place, job.from, job.to, this.frame.columns);
+        paint(context, ring, look, place, job.from, job.to, this.around);
       }
       context.restore();
     }
@@ -199,9 +211,8 @@ export class Picture {
 
   /** Where columns lie on the sheet, which they go around: one piece or two. `left` is the column that would lie at x = 0. */
   private pieces(from: number, to: number): { x: number; width: number; left: number }[] {
-    const { columns } = this.frame;
-    const x = mod(from, columns);
-    const width = Math.min(to - from, columns - x);
+    const x = mod(from, this.around);
+    const width = Math.min(to - from, this.around - x);
     const pieces = [{ x, width, left: from - x }];
     if (width < to - from) pieces.push({ x: 0, width: to - from - width, left: from + width });
     return pieces;

@@ -5,7 +5,7 @@ import 'uplot/dist/uPlot.min.css';
 import * as units from '../units';
 import { timeOf, type Grid } from '../series/grid';
 import { yOf } from './painter';
-import { Picture, type Drawn, type Frame, type Sheet } from './picture';
+import { Picture, spareColumns, type Drawn, type Frame, type Sheet } from './picture';
 import { around, roomy, steady, type Span } from './scale';
 
 /** What a chart is to show now. */
@@ -151,7 +151,7 @@ export class Plot {
       fixed: scene.fixed,
     };
     if (!this.front?.isOf(frame) || this.front.spoiled) {
-      if (!this.back?.isOf(frame) || this.back.spoiled) this.back = new Picture(frame, sheet(frame.columns, frame.height));
+      if (!this.back?.isOf(frame) || this.back.spoiled) this.back = new Picture(frame, sheet(frame.columns + spareColumns(frame), frame.height));
     } else this.back = null;
     if (this.back) {
       this.back.advance(scene.right, workPerFrame);
@@ -193,7 +193,7 @@ export class Plot {
     this.options.onSelect(from_s * 1000, to_s * 1000);
   }
 
-  private rangeFor({ series, grid, right, fixed, span }: Scene): Span {
+  private rangeFor({ series, grid, right, span }: Scene): Span {
     const [from_ms, to_ms] = [timeOf(grid, right - this.columns), timeOf(grid, right)];
     const extremes = series.map(({ ring }) => {
       const found = ring.extremes(from_ms, to_ms);
@@ -204,8 +204,7 @@ export class Plot {
       const all = around([span, drawn])!;
       return drawn && (drawn.low < span.low || drawn.high > span.high) ? roomy(all) : all;
     }
-    // What stands still looks the same whenever it is opened.
-    return fixed && drawn ? roomy(drawn) : steady(this.range, drawn);
+    return steady(this.range, drawn);
   }
 
   private shownX(): [number, number] {

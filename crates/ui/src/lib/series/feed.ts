@@ -1,40 +1,53 @@
-// The series socket: `/topics/{topic}/series` gathered into rings, one a series. Knows the protocol; draws nothing.
+// The series socket: `/topics/{topic}/series` gathered into a store. Knows the protocol; draws nothing. After a loss, and for
+// another window, everything is asked for anew, and what is held stays until that has come.
 
 import type { SeriesEvent } from '../api';
 import type { LinkState, Probe, Timers } from '../link';
 import { routes } from '../routes';
 import { ReconnectingSocket, type SocketLike } from '../socket';
-import { SeriesRing } from './ring';
+import { Edge } from './edge';
+import { Store } from './store';
+
+/** What is asked for: everything since a time, reduced to columns unless there are none. */
+export interface Ask {
+  from_ms: number;
+  window_ms: number;
+  columns: number | null;
+}
 
 export interface SeriesFeedOptions {
   topic: string;
-  window_s: number;
-  /** New points have come, or nothing is coming for a reason given. */
-  onChange: () => void;
+  /** Asked each time it connects, as time moves on. */
+  ask: () => Ask;
+  makeStore: () => Store;
+  now: () => number;
   onState: (state: LinkState) => void;
   open?: (url: string) => SocketLike;
   timers?: Timers;
   probe?: Probe;
 }
 
+/** Times in a batch that say how it stands in time. */
+const samples = 31;
+
 export class SeriesFeed {
-  readonly rings = new Map<string, SeriesRing>();
-  /** Records that held no numbers. */
-  passedOver = 0;
-  waiting: string | null = null;
+  store: Store;
+  /** Where a window that moves ends. */
+  edge = new Edge();
   /** The window's past is complete. */
   caughtUp = false;
-  /** Nothing leaves the window while somebody looks at it paused. */
-  keepAll = false;
-  /** The newest time of any point; null before the first. */
-  newest_ms: number | null = null;
-  private window_s: number;
+  waiting: string | null = null;
+  /** From creation to arrival, of what came last. */
+  delay_ms: number | null = null;
+  private filling: { store: Store; edge: Edge; past: boolean };
+  private window_ms = 0;
   private readonly socket: ReconnectingSocket;
 
   constructor(private readonly options: SeriesFeedOptions) {
-    this.window_s = options.window_s;
+    this.store = options.makeStore();
+    this.filling = { store: this.store, edge: this.edge, past: true };
     this.socket = new ReconnectingSocket({
-      url: () => routes.series(options.topic, this.window_s),
+      url: () => this.begin(),
       onText: (body) => this.receive(body as SeriesEvent),
       onState: (state) => options.onState(state),
       ...(options.open && { open: options.open }),
@@ -51,27 +64,50 @@ export class SeriesFeed {
     this.socket.stop();
   }
 
-  /** A longer window needs its past; a shorter one is a part of what is here. */
-  setWindow(window_s: number): void {
-    const longer = window_s > this.window_s;
-    this.window_s = window_s;
-    if (!longer) return;
-    this.rings.clear();
-    this.newest_ms = null;
-    this.caughtUp = false;
+  get isRunning(): boolean {
+    return this.socket.isRunning;
+  }
+
+  /** Asks anew; what is held stays until the new has come. */
+  restart(): void {
     this.socket.stop();
     this.socket.start();
   }
 
+  private begin(): string {
+    const ask = this.options.ask();
+    this.window_ms = ask.window_ms;
+    this.filling = { store: this.options.makeStore(), edge: new Edge(), past: true };
+    // Where there is nothing yet, what comes is shown as it comes.
+    if (this.store.rings.size === 0) this.take();
+    return routes.series(this.options.topic, ask);
+  }
+
+  private take(): void {
+    this.store = this.filling.store;
+    this.edge = this.filling.edge;
+  }
+
   private receive(event: SeriesEvent): void {
     switch (event.type) {
-      case 'columns':
+      case 'columns': {
         this.waiting = null;
-        this.passedOver += event.passed_over;
-        for (const columns of event.series) this.addColumns(columns);
-        this.trim();
+        const { store, edge, past } = this.filling;
+        for (const { t_ms, arrival_ms } of event.series) {
+          const last = t_ms.length - 1;
+          if (!past && last >= 0) this.delay_ms = arrival_ms[last]! - t_ms[last]!;
+          for (let i = 0; i < samples; i += 1) {
+            const at = t_ms[Math.floor(((i + 1) * t_ms.length) / samples) - 1];
+            if (at !== undefined) edge.note(at);
+          }
+        }
+        store.passOver(event.passed_over, event.reasons);
+        store.add(event.series, past, edge.at(this.options.now(), this.window_ms) + this.window_ms);
         break;
+      }
       case 'live':
+        this.take();
+        this.filling.past = false;
         this.caughtUp = true;
         break;
       case 'waiting':
@@ -81,24 +117,7 @@ export class SeriesFeed {
         this.waiting = null;
         break;
       case 'error':
-        return;
+        break;
     }
-    this.options.onChange();
-  }
-
-  private addColumns({ name, t_ms, v, offset }: { name: string; t_ms: number[]; v: number[]; offset: number[] }): void {
-    let ring = this.rings.get(name);
-    if (!ring) {
-      ring = new SeriesRing();
-      this.rings.set(name, ring);
-    }
-    for (let i = 0; i < t_ms.length; i += 1) ring.add(t_ms[i]!, v[i]!, offset[i]!);
-    const last = ring.last;
-    if (last && (this.newest_ms === null || last.t_ms > this.newest_ms)) this.newest_ms = last.t_ms;
-  }
-
-  private trim(): void {
-    if (this.newest_ms === null || this.keepAll) return;
-    for (const ring of this.rings.values()) ring.dropBefore(this.newest_ms - this.window_s * 1100);
   }
 }

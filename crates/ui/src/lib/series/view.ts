@@ -21,7 +21,7 @@ export const spanOf = (view: View): number => (view.live ? view.window_ms : view
 
 /** What is shown when the newest moment is `edge_ms`. */
 export function rangeOf(view: View, edge_ms: number): { from_ms: number; to_ms: number } {
-  return view.live ? { from_ms: edge_ms - view.window_ms, to_ms: edge_ms } : view;
+  return view.live ? { from_ms: edge_ms - view.window_ms, to_ms: edge_ms } : { from_ms: view.from_ms, to_ms: view.to_ms };
 }
 
 /** A stretch that stands still, of a length that can be shown, not beyond `edge_ms`. */
