@@ -2,7 +2,8 @@
 //!
 //! A page elsewhere can reach a server on the loopback address in three ways, each closed here: by a name of its own that
 //! it lets point to 127.0.0.1 (the `Host` is checked), by a WebSocket or form post, which browsers send across sites (the `Origin`
-//! must be this server's), and by embedding what it gets (`Sec-Fetch-Site`, `Cross-Origin-Resource-Policy`). There are no CORS headers.
+//! must be this server's), and by embedding what it gets (`Sec-Fetch-Site`, `Cross-Origin-Resource-Policy`). There are no CORS headers
+//! but for pages that were named, and those may only post to `/ingest` ([`crate::origin`]).
 //! Programs send neither `Origin` nor `Sec-Fetch-Site` and are not hindered.
 #![cfg_attr(
     not(test),
@@ -15,13 +16,16 @@
 )]
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::hub::held;
+use crate::origin;
 use crate::problem::{Problem, excerpt};
 use crate::server::App;
 
@@ -134,13 +138,13 @@ impl Guard {
         if !authority.is_empty() && (authority.eq_ignore_ascii_case(host) || named) {
             return Ok(());
         }
-        Err(refused(format!(
+        let detail = format!(
             "a page of {:?} asked for this; only this server's own page may",
             excerpt(origin)
-        ))
-        .field("Origin")
-        .remedy(
-            "open the page under the address it asks for, or start weir with --allow-host NAME",
+        );
+        Err(refused(detail).field("Origin").remedy(
+            "open the page under the address it asks for, or start weir with --allow-host NAME; \
+             pages of your own site may post to /ingest with --allow-origin ORIGIN",
         ))
     }
 
@@ -182,12 +186,45 @@ fn refused(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, detail)
 }
 
+/// Between two words on the terminal about what was refused.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
+
+/// Says on the terminal what the guard refuses: whoever set a page up looks there, since a page is told nothing (`sendBeacon`) or little.
+#[derive(Debug, Default)]
+pub struct Refusals(Mutex<Option<Duration>>);
+
+impl Refusals {
+    /// One more, at the monotonic time `now`.
+    fn told(&self, now: Duration, problem: &Problem) {
+        let mut last = held(&self.0);
+        if last.is_none_or(|last| now.saturating_sub(last) >= SAY_AGAIN) {
+            *last = Some(now);
+            let remedy = problem.remedy.as_deref().unwrap_or_default();
+            tracing::warn!("refused: {}; {remedy}", problem.detail);
+        }
+    }
+}
+
 /// Lets through what may be asked and puts the security headers on every answer.
 pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let mut response = match app.guard.check(request.method(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+    let (method, path) = (request.method().clone(), request.uri().path());
+    let headers = request.headers();
+    let allowed = &app.config.ingest.allowed_origins;
+    let origin = origin::may_ingest(allowed, &method, path, headers);
+    let checked = match &origin {
+        Some(_) => app.guard.check_host(headers).map(|_| ()),
+        None => app.guard.check(&method, headers),
     };
+    let mut response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(problem) => {
+            app.refusals.told(app.clock.monotonic(), &problem);
+            problem.into_response()
+        }
+    };
+    if let Some(origin) = origin {
+        origin::answer(origin, &method, response.headers_mut());
+    }
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }

@@ -5,7 +5,8 @@
 //! that is the embedded broker or a cluster cannot be told from here.
 //!
 //! - `server`: what routes share, and the router, made of the table in `routes` (one file and one line a route).
-//! - `connections`: how many, and for how long. `guard`: who may ask. `query`: what was asked, checked. `problem`: every refusal.
+//! - `connections`: how many, and for how long. `guard`, `origin`: who may ask. `query`: what was asked, checked. `problem`: every refusal.
+//! - `throttle`, `body`: how often and how much may be posted.
 //! - `hub`: one reader a topic and form, fanned out to bounded queues; `feed`: the same from a position in the past.
 //! - `socket`, `events`: a WebSocket and Server-Sent Events, which end with the server and hold up nobody.
 //! - `api`: the JSON of it all as types, from which the page's `api.ts` is made.
@@ -13,6 +14,7 @@
 //! It keeps nothing on disk, decides nothing about topics, and reads no clock and no environment of its own.
 
 pub mod api;
+mod body;
 mod connections;
 mod events;
 mod feed;
@@ -20,6 +22,7 @@ mod guard;
 mod hub;
 mod latest;
 mod metrics;
+mod origin;
 mod problem;
 pub mod produce;
 pub mod query;
@@ -30,9 +33,11 @@ mod series;
 mod server;
 mod socket;
 mod stills;
+mod throttle;
 pub mod view;
 mod watcher;
 
 pub use connections::Limits;
+pub use origin::{BadOrigin, Origin};
 pub use routes::table as route_table;
-pub use server::{WebConfig, serve};
+pub use server::{IngestLimits, WebConfig, serve};

@@ -68,6 +68,7 @@ figures! {
     pictures_skipped counter "weir_web_pictures_skipped_total" "Pictures that viewers missed because they were too slow, summed over viewers."
     sent_bytes counter "weir_web_sent_bytes_total" "Bytes of pictures, records and series handed to viewers' sockets."
     transcoded counter "weir_web_transcoded_total" "Pictures decoded and encoded as JPEG."
+    ingest_limited counter "weir_web_ingest_limited_total" "Posts to /ingest refused because a sender, or all together, posted too often."
     kafka_connected gauge "weir_web_kafka_connected" "1 while Kafka answers, else 0."
     topics gauge "weir_web_topics" "Topics seen at the last look."
 }

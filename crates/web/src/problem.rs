@@ -3,6 +3,8 @@
 //! In: what is wrong and which parameter is at fault, or an error of the client. Out: a response, or the same object
 //! inside a WebSocket's `error` text.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use weir_client::{BadFrom, ClientError, ErrorKind};
@@ -44,6 +46,16 @@ impl Problem {
     /// The status, as the HTTP library has it.
     pub fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The answer where the problem is over after `wait`: with `Retry-After` (RFC 9110 §10.2.3) in whole seconds.
+    pub fn until(self, wait: Duration) -> Response {
+        let seconds = wait.as_millis().div_ceil(1_000).max(1);
+        let mut response = self.into_response();
+        if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
     }
 
     /// The object as JSON.

@@ -14,15 +14,19 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_base::time::Clock;
+use weir_base::units::Rate;
 use weir_client::{ClientError, Kafka, Producer, ProducerOptions};
 
+use crate::body::Room;
 use crate::connections::{self, Limits};
-use crate::guard::{Guard, guard};
+use crate::guard::{Guard, Refusals, guard};
 use crate::hub::Hubs;
 use crate::latest::Tables;
 use crate::metrics::Metrics;
+use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::routes;
+use crate::throttle::Throttle;
 use crate::watcher::Watcher;
 
 /// What the caller decides.
@@ -34,6 +38,34 @@ pub struct WebConfig {
     pub default_video_topic: Option<String>,
     /// How many connections at a time, and how long they may take to ask.
     pub limits: Limits,
+    /// What may be posted to `/ingest`.
+    pub ingest: IngestLimits,
+}
+
+/// Who may post to `/ingest`, how much and how often.
+#[derive(Debug, Clone)]
+pub struct IngestLimits {
+    /// Pages besides the server's own that may.
+    pub allowed_origins: Vec<Origin>,
+    /// The longest body.
+    pub max_bytes: usize,
+    /// Requests of one sender.
+    pub rate: Rate,
+    /// Requests of all senders together.
+    pub rate_total: Rate,
+}
+
+impl Default for IngestLimits {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            max_bytes: 1_000_000,
+            rate: Rate { per_second: 100.0 },
+            rate_total: Rate {
+                per_second: 1_000.0,
+            },
+        }
+    }
 }
 
 /// What every route shares.
@@ -42,6 +74,9 @@ pub struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: WebConfig,
     pub(crate) guard: Guard,
+    pub(crate) refusals: Refusals,
+    pub(crate) throttle: Throttle,
+    pub(crate) bodies: Room,
     pub(crate) hubs: Arc<Hubs>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) watcher: Arc<Watcher>,
@@ -91,6 +126,9 @@ pub async fn serve(
     let limits = config.limits;
     let app = Arc::new(App {
         guard: Guard::new(listener.local_addr()?, &config.allowed_hosts),
+        refusals: Refusals::default(),
+        throttle: Throttle::new(config.ingest.rate, config.ingest.rate_total),
+        bodies: Room::default(),
         hubs: Hubs::new(kafka.clone(), metrics.clone(), shutdown.clone()),
         tables: Tables::new(kafka.clone(), shutdown.clone()),
         watcher: Watcher::start(

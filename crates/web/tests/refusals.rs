@@ -221,7 +221,12 @@ async fn every_answer_has_the_security_headers_and_the_page_is_there() {
     let world = World::start().await;
     for path in ["/", "/t/cam", "/overview", "/nothing-here"] {
         let answer = world.get(path).await;
-        assert!(answer.policy.starts_with("default-src 'self'"), "{path}");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .starts_with("default-src 'self'"),
+            "{path}"
+        );
     }
     let page = world.get("/t/cam").await;
     assert_eq!(

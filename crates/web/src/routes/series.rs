@@ -206,15 +206,12 @@ async fn window(
 }
 
 fn busy() -> Response {
-    let mut response = Problem::new(
+    Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "as many windows of numbers are being read as may be at a time",
     )
     .remedy("ask again in a few seconds, or for a shorter window")
-    .into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    response
+    .until(Duration::from_secs(5))
 }
 
 /// What a viewer that stays is sent.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +24,9 @@ pub const ROUTE: Route = Route {
     gives: "a topic's metadata; POST produces: as the Confluent REST Proxy v2 (json, binary, text)",
     methods: || -> MethodRouter<Arc<App>> { get(topic).post(post) },
 };
+
+/// The longest body.
+const MAX_BODY_BYTES: usize = 2 << 20;
 
 async fn topic(
     State(app): State<Arc<App>>,
@@ -71,8 +74,10 @@ async fn post(
     State(app): State<Arc<App>>,
     Topic(name): Topic,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, Problem> {
+    let whole = app.bodies.read(&headers, body, MAX_BODY_BYTES).await;
+    let whole = whole.map_err(|not_taken| not_taken.problem(MAX_BODY_BYTES))?;
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
@@ -85,7 +90,7 @@ async fn post(
         .field("Content-Type")
         .remedy("send application/vnd.kafka.json.v2+json, …binary.v2+json or …text.v2+json"));
     };
-    let records = produce::rest_records(&name, embedded, &body)?;
+    let records = produce::rest_records(&name, embedded, &whole.bytes)?;
     let info = app.kafka.topic(&name).await?;
     for partition in records.iter().filter_map(|record| record.partition) {
         check_partition(&info, partition)?;

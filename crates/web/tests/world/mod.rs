@@ -28,7 +28,7 @@ use weir_media::encode::H264Encoder;
 use weir_media::record::{self, PictureMeta};
 use weir_media::testcard::TestCard;
 use weir_media::{Codec, jpeg};
-use weir_web::{Limits, WebConfig};
+use weir_web::{IngestLimits, Limits, WebConfig};
 
 /// Nothing here takes that long; what hangs fails with a name instead of for ever.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,6 +51,10 @@ impl World {
     }
 
     pub async fn limited(limits: Limits) -> Self {
+        Self::of(limits, IngestLimits::default()).await
+    }
+
+    pub async fn of(limits: Limits, ingest: IngestLimits) -> Self {
         let disk = MemFs::new();
         let broker = broker(&disk, "127.0.0.1:0".parse().unwrap()).await;
         let broker_addr = broker.addr();
@@ -62,6 +66,7 @@ impl World {
             allowed_hosts: vec!["cam.lan".into()],
             default_video_topic: Some("cam".into()),
             limits,
+            ingest,
         };
         let served = tokio::spawn(weir_web::serve(
             listener,
@@ -204,7 +209,7 @@ impl World {
                 path,
                 status: response.status().as_u16(),
                 kind: header("content-type"),
-                policy: header("content-security-policy"),
+                headers: response.headers().clone(),
                 body: out,
             }
         })
@@ -248,11 +253,17 @@ pub struct Answer {
     pub path: String,
     pub status: u16,
     pub kind: String,
-    pub policy: String,
+    pub headers: ureq::http::HeaderMap,
     pub body: Vec<u8>,
 }
 
 impl Answer {
+    /// A header's text; empty where it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

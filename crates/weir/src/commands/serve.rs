@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use weir_base::units::{Rate, parse_bytes};
 use weir_client::Kafka;
-use weir_web::WebConfig;
+use weir_web::{IngestLimits, Origin, WebConfig};
 
 use crate::commands::broker::{Backend, BrokerOptions};
 use crate::context::Context;
@@ -34,6 +35,29 @@ pub struct WebOptions {
     /// A further name under which browsers may reach the page (repeatable); loopback and --listen always may
     #[arg(long, value_name = "HOST")]
     pub allow_host: Vec<String>,
+    /// A site whose pages may post to /ingest, such as http://localhost:8000 (repeatable); they can read nothing
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<Origin>,
+    /// The longest body that /ingest takes
+    #[arg(long, default_value = "1MB", value_parser = parse_max_bytes, value_name = "SIZE")]
+    pub ingest_max_bytes: usize,
+    /// How often one sender may post to /ingest; a second's worth may come at once
+    #[arg(long, default_value = "100/s", value_name = "RATE")]
+    pub ingest_rate: Rate,
+    /// How often all senders together may post to /ingest
+    #[arg(long, default_value = "1000/s", value_name = "RATE")]
+    pub ingest_rate_total: Rate,
+}
+
+/// What one body may be made to hold in memory, whoever sends it.
+const MOST_BYTES: u64 = 64 << 20;
+
+fn parse_max_bytes(text: &str) -> Result<usize, String> {
+    let len_bytes = parse_bytes(text).map_err(|error| error.to_string())?;
+    if !(1..=MOST_BYTES).contains(&len_bytes) {
+        return Err("a body is 1 B to 64MiB long; send more in several".to_owned());
+    }
+    usize::try_from(len_bytes).map_err(|error| error.to_string())
 }
 
 /// Runs the page until it is told to end.
@@ -87,6 +111,12 @@ impl Page {
             .context("cannot tell the page's address")?;
         let config = WebConfig {
             allowed_hosts: options.allow_host.clone(),
+            ingest: IngestLimits {
+                allowed_origins: options.allow_origin.clone(),
+                max_bytes: options.ingest_max_bytes,
+                rate: options.ingest_rate,
+                rate_total: options.ingest_rate_total,
+            },
             ..WebConfig::default()
         };
         Ok(Self {
