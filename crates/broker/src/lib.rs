@@ -51,6 +51,17 @@ pub struct BrokerConfig {
     pub settings: Settings,
 }
 
+impl BrokerConfig {
+    /// Kafka's own settings, and a free port of loopback.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            settings: Settings::default(),
+        }
+    }
+}
+
 /// Why a broker did not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {

@@ -148,6 +148,12 @@ pub enum ClientError {
         /// Kafka's own words.
         why: String,
     },
+    /// Another producer writes under the same transactional id, or a transaction took longer than the broker allows.
+    #[error("another producer has taken over the transactional id {id:?}")]
+    Fenced {
+        /// The transactional id.
+        id: String,
+    },
     /// The producer or reader was closed meanwhile.
     #[error("the connection to Kafka was closed before {what}")]
     Closed {
@@ -173,7 +179,7 @@ impl ClientError {
             }
             Self::RecordTooLarge { .. } => ErrorKind::TooLarge,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
-            Self::Refused { .. } | Self::Closed { .. } => ErrorKind::Other,
+            Self::Refused { .. } | Self::Fenced { .. } | Self::Closed { .. } => ErrorKind::Other,
         }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! - [`Kafka`]: where the cluster is and how to talk to it; cheap to clone, connects when first used.
 //! - [`Producer`]: records in, delivery futures out, a bounded number of bytes under way.
+//! - [`TransactionalProducer`]: records that are in the log all together or not at all.
 //! - [`Reader`]: one topic from a stated position on, by a reader of its own, live tail first.
 //! - [`GroupReader`]: topics shared out among the members of a consumer group.
 //!
@@ -21,7 +22,9 @@ mod position;
 mod producer;
 mod reader;
 mod record;
+mod topic_settings;
 mod topics;
+mod transaction;
 
 pub use error::{ClientError, ErrorKind};
 pub use from::{BadFrom, From};
@@ -32,4 +35,6 @@ pub use position::{TimedOffset, Watermarks};
 pub use producer::{Acks, Compression, Delivered, DeliveryFuture, Producer, ProducerOptions};
 pub use reader::{Event, Isolation, Reader, ReaderOptions};
 pub use record::{NewRecord, Record};
-pub use topics::{BrokerInfo, Created, PartitionInfo, Setting, TopicInfo, TopicSpec};
+pub use topic_settings::Setting;
+pub use topics::{BrokerInfo, Created, PartitionInfo, TopicInfo, TopicSpec};
+pub use transaction::TransactionalProducer;

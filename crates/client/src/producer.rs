@@ -21,6 +21,8 @@ use crate::{ClientError, Kafka, NewRecord};
 
 /// What the library keeps for a record besides its bytes, roughly.
 const OVERHEAD_BYTES: usize = 256;
+/// The library's own bound on a batch, a little under Kafka's default for `max.message.bytes`.
+const LIBRARY_BATCH_BYTES: usize = 1_000_000;
 /// How long a new producer tries to hear of the cluster before it has records.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -57,6 +59,8 @@ pub struct ProducerOptions {
     pub acks: Acks,
     /// Bytes that may be under way before [`Producer::send`] waits.
     pub max_in_flight_bytes: usize,
+    /// The largest record batch, for topics whose `max.message.bytes` is small; a record larger than this goes alone.
+    pub max_batch_bytes: usize,
     /// How long an undeliverable record is tried before its delivery fails.
     pub delivery_timeout_ms: u32,
 }
@@ -68,6 +72,7 @@ impl Default for ProducerOptions {
             compression: None,
             acks: Acks::All,
             max_in_flight_bytes: 16 << 20,
+            max_batch_bytes: LIBRARY_BATCH_BYTES,
             delivery_timeout_ms: 120_000,
         }
     }
@@ -152,8 +157,18 @@ impl InFlight {
 impl Kafka {
     /// A producer. Nothing is sent or connected yet.
     pub fn producer(&self, options: ProducerOptions) -> Result<Producer, ClientError> {
+        self.producer_with(options, &[])
+    }
+
+    /// A producer with properties that the options do not know.
+    pub(crate) fn producer_with(
+        &self,
+        options: ProducerOptions,
+        properties: &[(&str, &str)],
+    ) -> Result<Producer, ClientError> {
         let linger_ms = options.linger_ms.to_string();
         let timeout_ms = options.delivery_timeout_ms.to_string();
+        let batch_bytes = options.max_batch_bytes.max(1).to_string();
         let mut fixed = vec![
             ("linger.ms", linger_ms.as_str()),
             ("message.timeout.ms", timeout_ms.as_str()),
@@ -185,6 +200,10 @@ impl Kafka {
                 },
             ));
         }
+        if options.max_batch_bytes < LIBRARY_BATCH_BYTES {
+            fixed.push(("batch.size", &batch_bytes));
+        }
+        fixed.extend(properties);
         let producer: ThreadedProducer<Context> = self
             .config(&fixed)
             .create_with_context(Context::default())
@@ -315,12 +334,22 @@ impl Producer {
     pub async fn flush(&self) -> Result<(), ClientError> {
         // All the room there is: nothing is under way then.
         drop(self.inner.room.acquire_many(self.inner.room_bytes).await);
-        locked(&self.inner.failed).take().map_or(Ok(()), Err)
+        self.take_failure().map_or(Ok(()), Err)
     }
 
     /// Bytes under way, as far as the bound counts them.
     pub fn in_flight_bytes(&self) -> usize {
         (self.inner.room_bytes as usize).saturating_sub(self.inner.room.available_permits())
+    }
+
+    /// The library's producer.
+    pub(crate) fn library(&self) -> Arc<Background<ThreadedProducer<Context>>> {
+        self.inner.producer.clone()
+    }
+
+    /// Why the first record given up since the last look was.
+    pub(crate) fn take_failure(&self) -> Option<ClientError> {
+        locked(&self.inner.failed).take()
     }
 }
 

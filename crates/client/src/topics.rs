@@ -1,13 +1,13 @@
-//! Topics: what there is, with its settings; making and deleting.
+//! Topics: what there is; making, growing and deleting.
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{IsError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::MetadataTopic;
 
-use crate::error::{check_topic_name, code_of};
+use crate::error::check_topic_name;
 use crate::kafka::{ASK_TIMEOUT, NO_TOPIC, refused};
 use crate::{ClientError, Kafka};
 
@@ -90,17 +90,6 @@ pub enum Created {
     New,
     /// There was one of that name; its settings were left as they are.
     AlreadyThere,
-}
-
-/// A topic's setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// Kafka's name for it.
-    pub name: String,
-    /// Its value; `None` where it is secret.
-    pub value: Option<String>,
-    /// Not set for this topic.
-    pub default: bool,
 }
 
 impl TopicInfo {
@@ -233,6 +222,28 @@ impl Kafka {
         Ok(Created::New)
     }
 
+    /// Gives a topic more partitions: `partitions` is how many it has then.
+    pub async fn add_partitions(&self, name: &str, partitions: i32) -> Result<(), ClientError> {
+        check_topic_name(name)?;
+        let what = format!("give topic {name:?} {partitions} partitions");
+        let wanted = usize::try_from(partitions)
+            .ok()
+            .filter(|wanted| *wanted > 0)
+            .ok_or_else(|| refused(&what, Code::InvalidPartitions))?;
+        let admin = self.admin().await?;
+        let wanted = NewPartitions::new(name, wanted);
+        match admin.create_partitions([&wanted], &admin_options()).await {
+            Err(error) => Err(self.explain(&what, &error).await),
+            Ok(results) => match results.into_iter().next() {
+                Some(Err((_, Code::UnknownTopicOrPartition))) => Err(ClientError::NoSuchTopic {
+                    topic: name.to_owned(),
+                }),
+                Some(Err((_, code))) => Err(refused(&what, code)),
+                Some(Ok(_)) | None => Ok(()),
+            },
+        }
+    }
+
     /// Deletes a topic with its records.
     pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
         check_topic_name(name)?;
@@ -247,48 +258,6 @@ impl Kafka {
                 Some(Err((_, code))) => Err(refused(&what, code)),
                 Some(Ok(_)) | None => Ok(()),
             },
-        }
-    }
-
-    /// A topic's settings, by name.
-    pub async fn topic_config(&self, name: &str) -> Result<Vec<Setting>, ClientError> {
-        check_topic_name(name)?;
-        let what = format!("read the settings of topic {name:?}");
-        let admin = self.admin().await?;
-        let results = match admin
-            .describe_configs(&[ResourceSpecifier::Topic(name)], &admin_options())
-            .await
-        {
-            Ok(results) => results,
-            Err(error) if code_of(&error) == Some(Code::UnknownTopicOrPartition) => {
-                return Err(ClientError::NoSuchTopic {
-                    topic: name.to_owned(),
-                });
-            }
-            Err(error) => return Err(self.explain(&what, &error).await),
-        };
-        match results.into_iter().next() {
-            Some(Ok(resource)) => {
-                if resource.entries.is_empty() {
-                    // rdkafka drops the error of a single resource; a topic always has settings.
-                    self.topic(name).await?;
-                }
-                let mut settings: Vec<Setting> = resource
-                    .entries
-                    .into_iter()
-                    .map(|entry| Setting {
-                        name: entry.name,
-                        value: entry.value.filter(|_| !entry.is_sensitive),
-                        default: entry.is_default,
-                    })
-                    .collect();
-                settings.sort_by(|a, b| a.name.cmp(&b.name));
-                Ok(settings)
-            }
-            Some(Err(Code::UnknownTopicOrPartition)) | None => Err(ClientError::NoSuchTopic {
-                topic: name.to_owned(),
-            }),
-            Some(Err(code)) => Err(refused(&what, code)),
         }
     }
 }

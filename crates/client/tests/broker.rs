@@ -20,9 +20,8 @@ use weir_client::{
 
 async fn broker(data_dir: &Path, listen: SocketAddr) -> RunningBroker {
     let config = BrokerConfig {
-        data_dir: data_dir.to_owned(),
         listen,
-        settings: Settings::parse(Vec::<(String, String)>::new()).unwrap(),
+        ..BrokerConfig::new(data_dir)
     };
     weir_broker::start(config, Arc::new(RealFs), Arc::new(SystemClock::new()))
         .await
