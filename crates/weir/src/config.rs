@@ -61,8 +61,8 @@ pub fn named_file(args: &[String], env: Option<String>) -> Option<PathBuf> {
     let mut rest = args.iter();
     let mut before = "";
     while let Some(arg) = rest.next() {
-        // Behind `topic create` the option is Kafka's: a setting of the topic.
-        if arg == "--" || (before == "topic" && arg == "create") {
+        // Behind `topic create` and `topic alter` the option is Kafka's: a setting of the topic.
+        if arg == "--" || (before == "topic" && matches!(&**arg, "create" | "alter")) {
             break;
         }
         before = arg;
