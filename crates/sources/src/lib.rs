@@ -1,4 +1,4 @@
-//! What publishes: a file's video, the test card, sensors, lines of text, and a feed of made-up text.
+//! What publishes: a file's video, the test card, sensors, a stock ticker, lines of text, and a feed of made-up text.
 //!
 //! Each source is a plain struct of options with one `run(self, kafka, progress, shutdown)`, which ends when its material
 //! does or when it is told to, having flushed what it handed over. Topics that are not there are made with settings that
@@ -7,6 +7,7 @@
 //!
 //! This crate writes topics and reads none.
 
+mod due;
 pub mod lines;
 mod outlet;
 mod pace;
@@ -16,6 +17,7 @@ pub mod sensor;
 mod summary;
 pub mod testcard;
 pub mod text_feed;
+pub mod ticker;
 pub mod video_file;
 
 pub use summary::{Ended, SourceError, Summary};

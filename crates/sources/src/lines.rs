@@ -2,27 +2,26 @@
 //!
 //! A line ends with LF or CRLF, which the record does not hold; the last line of an input that is not followed may lack
 //! it; an empty line is an empty record. A line longer than the limit becomes several records, cut between characters where it
-//! is UTF-8.
+//! is UTF-8. Bytes that are no UTF-8, and NUL bytes, go into the record as they are. None of this ends anything; it is
+//! counted and told at the end.
 
+mod deliver;
 mod follow;
+mod once;
+mod place;
+mod places;
+mod records;
 mod split;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::sync::CancellationToken;
 use weir_base::time::{Clock, SystemClock};
-use weir_client::{Kafka, NewRecord, ProducerOptions, TopicSpec};
+use weir_client::Kafka;
 
 pub(crate) use self::follow::cannot_open;
-use self::follow::{Followed, Moved};
-use self::split::{Line, Splitter};
-use crate::outlet::Outlet;
-use crate::{Ended, Progress, Snapshot, SourceError, Summary};
-
-/// Bytes read at a time.
-const READ_BYTES: usize = 64 << 10;
+use crate::{Progress, SourceError, Summary};
 
 /// Where lines come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +39,14 @@ pub struct Lines {
     pub topic: String,
     /// Where from.
     pub input: Input,
-    /// Goes on with what is appended, as `tail -F`: starts at the end of the file, survives rotation and truncation.
+    /// Goes on with what is appended, as `tail -F`, through rotation and truncation. Where it stands is kept in Kafka, in
+    /// the transactions that write the lines: another run goes on there, and readers of committed records see each line
+    /// once. The first time it starts at the end of the file.
     pub follow: bool,
-    /// With [`Lines::follow`]: what the file holds already comes first.
+    /// With [`Lines::follow`]: the first time, what the file holds already comes first.
     pub from_start: bool,
+    /// With [`Lines::follow`]: the name the place is kept under, one a topic; `None`: the file's path.
+    pub place: Option<String>,
     /// What stands before it is the key.
     pub key_separator: Option<String>,
     /// A longer line is cut into records of this many bytes at most.
@@ -60,6 +63,7 @@ impl Lines {
             input,
             follow: false,
             from_start: true,
+            place: None,
             key_separator: None,
             max_line_bytes: 1_000_000,
             clock: Arc::new(SystemClock::new()),
@@ -74,80 +78,12 @@ impl Lines {
         shutdown: CancellationToken,
     ) -> Result<Summary, SourceError> {
         self.check()?;
-        // The file first: a wrong name should not leave a topic behind.
-        let mut input: Opened = match &self.input {
-            Input::Stdin => Opened::Once(Box::new(tokio::io::stdin()), None),
+        match &self.input {
             Input::File(path) if self.follow => {
-                Opened::Followed(Followed::open(path, self.from_start).await?)
+                let path = path.clone();
+                deliver::run(self, &path, kafka, progress, shutdown).await
             }
-            Input::File(path) => {
-                let file = tokio::fs::File::open(path)
-                    .await
-                    .map_err(|error| cannot_open(path, &error))?;
-                let metadata = file.metadata().await;
-                if metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
-                    return Err(SourceError::File {
-                        path: path.display().to_string(),
-                        why: "it is a folder; name a file".to_owned(),
-                    });
-                }
-                let len = metadata.ok().map(|metadata| metadata.len());
-                Opened::Once(Box::new(file), len)
-            }
-        };
-        let outlet = Outlet::open(
-            kafka,
-            TopicSpec::new(&self.topic),
-            ProducerOptions {
-                // Lines of a file come thousands at a time; a followed one's wait for nobody.
-                linger_ms: if self.follow { 0 } else { 5 },
-                ..ProducerOptions::default()
-            },
-            self.clock.clone(),
-            progress,
-        )
-        .await?;
-        let mut sender = Sender {
-            splitter: Splitter::new(self.max_line_bytes.min(outlet.max_message_bytes())),
-            separator: self.key_separator.clone().map(String::into_bytes),
-            clock: self.clock.clone(),
-            outlet,
-            cut: 0,
-            read_bytes: 0,
-            len_bytes: match &input {
-                Opened::Once(_, len) => *len,
-                Opened::Followed(_) => None,
-            },
-        };
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            let read = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return sender.outlet.finish(Ended::Shutdown).await,
-                read = input.read(&mut buffer) => read?,
-            };
-            let going = match read {
-                Read::Bytes(len) => {
-                    let bytes = buffer.get(..len).unwrap_or_default().to_vec();
-                    sender.take(&bytes, &shutdown).await?
-                }
-                Read::Moved(moved) => {
-                    sender.outlet.note(&moved.to_string());
-                    // What stood unfinished at the end of the old file will not be continued in the new one.
-                    sender.rest(&shutdown).await?
-                }
-                Read::End => {
-                    let ended = if sender.rest(&shutdown).await? {
-                        Ended::Finished
-                    } else {
-                        Ended::Shutdown
-                    };
-                    return sender.outlet.finish(ended).await;
-                }
-            };
-            if !going {
-                return sender.outlet.finish(Ended::Shutdown).await;
-            }
+            _ => once::run(self, kafka, progress, shutdown).await,
         }
     }
 
@@ -171,108 +107,5 @@ impl Lines {
             );
         }
         Ok(())
-    }
-}
-
-/// What is read from.
-enum Opened {
-    /// Up to its end; how long it is, where that is known.
-    Once(Box<dyn AsyncRead + Send + Unpin>, Option<u64>),
-    /// Without end.
-    Followed(Followed),
-}
-
-/// What came of reading.
-enum Read {
-    Bytes(usize),
-    Moved(Moved),
-    End,
-}
-
-impl Opened {
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<Read, SourceError> {
-        match self {
-            Self::Once(reader, _) => match reader.read(buffer).await {
-                Ok(0) => Ok(Read::End),
-                Ok(len) => Ok(Read::Bytes(len)),
-                Err(error) => Err(SourceError::File {
-                    path: "the input".to_owned(),
-                    why: error.to_string(),
-                }),
-            },
-            Self::Followed(followed) => followed.read(buffer).await,
-        }
-    }
-}
-
-/// Makes records of bytes and sends them.
-struct Sender {
-    splitter: Splitter,
-    separator: Option<Vec<u8>>,
-    outlet: Outlet,
-    clock: Arc<dyn Clock>,
-    cut: u64,
-    read_bytes: u64,
-    len_bytes: Option<u64>,
-}
-
-impl Sender {
-    async fn take(
-        &mut self,
-        bytes: &[u8],
-        shutdown: &CancellationToken,
-    ) -> Result<bool, SourceError> {
-        self.read_bytes += bytes.len() as u64;
-        let mut lines = Vec::new();
-        self.splitter.push(bytes, |line| lines.push(line));
-        self.send(lines, shutdown).await
-    }
-
-    async fn rest(&mut self, shutdown: &CancellationToken) -> Result<bool, SourceError> {
-        let mut lines = Vec::new();
-        self.splitter.finish(|line| lines.push(line));
-        self.send(lines, shutdown).await
-    }
-
-    async fn send(
-        &mut self,
-        lines: Vec<Line>,
-        shutdown: &CancellationToken,
-    ) -> Result<bool, SourceError> {
-        for line in lines {
-            if line.cut {
-                self.cut += 1;
-                if self.cut == 1 {
-                    self.outlet.note(&format!(
-                        "a line is longer than {} bytes and becomes several records",
-                        self.splitter.max_bytes()
-                    ));
-                }
-            }
-            let record = NewRecord::new(self.outlet.topic().clone(), line.bytes.clone())
-                .timestamp(self.clock.now());
-            let record = match self
-                .separator
-                .as_deref()
-                .and_then(|separator| split::key(&line.bytes, separator))
-            {
-                Some((key, value)) => NewRecord {
-                    key: Some(key),
-                    value: Some(value),
-                    ..record
-                },
-                None => record,
-            };
-            if !self.outlet.send(record, shutdown).await? {
-                return Ok(false);
-            }
-            let (read_bytes, total_bytes) = (self.read_bytes, self.len_bytes);
-            self.outlet.tell(|| Snapshot {
-                read_bytes: Some(read_bytes),
-                total_bytes,
-                ..Snapshot::default()
-            });
-        }
-        Ok(true)
     }
 }

@@ -26,6 +26,45 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 /// Sentences about damage that are kept.
 const MAX_DAMAGE: usize = 100;
 
+/// A topic to be written to.
+pub(crate) struct Target {
+    pub(crate) topic: Arc<str>,
+    pub(crate) max_message_bytes: usize,
+    /// It was not there before.
+    pub(crate) created: Created,
+}
+
+impl Target {
+    /// Makes the topic if it is not there.
+    pub(crate) async fn open(kafka: &Kafka, spec: TopicSpec) -> Result<Self, SourceError> {
+        let topic: Arc<str> = Arc::from(spec.name.as_str());
+        let wanted = spec
+            .config
+            .iter()
+            .find(|(key, _)| key == "max.message.bytes")
+            .and_then(|(_, value)| value.parse().ok());
+        let created = match kafka.topic(&topic).await {
+            Ok(_) => Created::AlreadyThere,
+            Err(ClientError::NoSuchTopic { .. }) => kafka.create_topic(spec).await?,
+            Err(error) => return Err(error.into()),
+        };
+        let max_message_bytes = match (created, wanted) {
+            (Created::New, Some(limit)) => limit,
+            _ => topic_limit(kafka, &topic).await,
+        };
+        Ok(Self {
+            topic,
+            max_message_bytes,
+            created,
+        })
+    }
+}
+
+/// The longest value that is sure to go into a record without headers, where a batch may have so many bytes.
+pub(crate) fn max_value_bytes(max_message_bytes: usize) -> usize {
+    max_message_bytes.saturating_sub(BATCH_OVERHEAD_BYTES)
+}
+
 /// Records on their way into one topic.
 pub(crate) struct Outlet {
     producer: Producer,
@@ -51,27 +90,15 @@ impl Outlet {
         clock: Arc<dyn Clock>,
         progress: Arc<dyn Progress>,
     ) -> Result<Self, SourceError> {
-        let name: Arc<str> = Arc::from(topic.name.as_str());
-        let max_message_bytes = match kafka.topic(&name).await {
-            Ok(_) => topic_limit(kafka, &name).await,
-            Err(ClientError::NoSuchTopic { .. }) => {
-                let wanted = topic
-                    .config
-                    .iter()
-                    .find(|(key, _)| key == "max.message.bytes")
-                    .and_then(|(_, value)| value.parse().ok());
-                match (kafka.create_topic(topic).await?, wanted) {
-                    (Created::New, Some(limit)) => limit,
-                    _ => topic_limit(kafka, &name).await,
-                }
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let target = Target::open(kafka, topic).await?;
         let started = clock.monotonic();
         Ok(Self {
-            producer: kafka.producer(options)?,
-            topic: name,
-            max_message_bytes,
+            producer: kafka.producer(ProducerOptions {
+                max_batch_bytes: max_value_bytes(target.max_message_bytes),
+                ..options
+            })?,
+            topic: target.topic,
+            max_message_bytes: target.max_message_bytes,
             under_way: VecDeque::new(),
             records: 0,
             bytes: 0,
@@ -90,6 +117,11 @@ impl Outlet {
 
     pub(crate) fn max_message_bytes(&self) -> usize {
         self.max_message_bytes
+    }
+
+    /// The longest value that is sure to go into a record without headers.
+    pub(crate) fn max_value_bytes(&self) -> usize {
+        max_value_bytes(self.max_message_bytes)
     }
 
     /// Whether the topic takes a record of this size.
@@ -201,7 +233,7 @@ impl Outlet {
 }
 
 /// The topic's `max.message.bytes`; Kafka's default where it may not be read.
-async fn topic_limit(kafka: &Kafka, topic: &str) -> usize {
+pub(crate) async fn topic_limit(kafka: &Kafka, topic: &str) -> usize {
     match kafka.topic_config(topic).await {
         Ok(settings) => settings
             .iter()

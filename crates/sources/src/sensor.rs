@@ -12,15 +12,14 @@ use tokio_util::sync::CancellationToken;
 use weir_base::time::{Clock, SystemClock, Timestamp};
 use weir_client::{Kafka, NewRecord, ProducerOptions, TopicSpec};
 
+use crate::due::{Material, send_when_due};
 use crate::outlet::Outlet;
-use crate::pace::{Pacer, sleep};
+use crate::pace::Pacer;
 use crate::random::Random;
-use crate::{Ended, Progress, Snapshot, SourceError, Summary};
+use crate::{Progress, SourceError, Summary};
 
 /// A burst holds what was measured within this time.
 const LONGEST_BURST: Duration = Duration::from_secs(3);
-/// What is overdue by more than this is not made up for.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// When values come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,35 +86,8 @@ impl Sensors {
             progress,
         )
         .await?;
-        let mut field = Field::new(&self);
-        let mut pacer = Pacer::start(&*self.clock);
-        let mut ended = Ended::Finished;
-        let mut sent = 0_u64;
-        while let Some(value) = field.next() {
-            let late = pacer.late(value.due, &*self.clock);
-            if late > PATIENCE {
-                pacer.forgive(late);
-            }
-            if !sleep(pacer.wait(value.due, &*self.clock), &shutdown).await {
-                ended = Ended::Shutdown;
-                break;
-            }
-            let measured =
-                pacer.wall(i64::try_from(value.measured.as_micros()).unwrap_or(i64::MAX));
-            let record = NewRecord::new(outlet.topic().clone(), json(measured, value.number))
-                .key(value.name)
-                .timestamp(measured);
-            if !outlet.send(record, &shutdown).await? {
-                ended = Ended::Shutdown;
-                break;
-            }
-            sent += 1;
-            outlet.tell(|| Snapshot {
-                total: self.count.map(|count| count * u64::from(self.producers)),
-                ..Snapshot::default()
-            });
-        }
-        tracing::debug!(sent, "sensors end");
+        let mut field = Field::new(&self, outlet.topic().clone());
+        let ended = send_when_due(&mut field, &mut outlet, &*self.clock, &shutdown).await?;
         outlet.finish(ended).await
     }
 
@@ -161,13 +133,15 @@ struct Value {
 
 /// All sensors, their values in the order they are due.
 struct Field {
+    topic: Arc<str>,
     sensors: Vec<Sensor>,
     /// When each sensor's next value is due.
     due: BinaryHeap<Reverse<(Duration, usize)>>,
+    total: Option<u64>,
 }
 
 impl Field {
-    fn new(options: &Sensors) -> Self {
+    fn new(options: &Sensors, topic: Arc<str>) -> Self {
         let seed = options.seed.unwrap_or_else(|| {
             options.clock.now().0.unsigned_abs() ^ options.clock.monotonic().as_nanos() as u64
         });
@@ -187,7 +161,14 @@ impl Field {
             .enumerate()
             .filter_map(|(index, sensor)| Some(Reverse((sensor.due()?, index))))
             .collect();
-        Self { sensors, due }
+        Self {
+            topic,
+            sensors,
+            due,
+            total: options
+                .count
+                .map(|count| count * u64::from(options.producers)),
+        }
     }
 
     fn next(&mut self) -> Option<Value> {
@@ -198,6 +179,26 @@ impl Field {
             self.due.push(Reverse((due, index)));
         }
         Some(value)
+    }
+}
+
+impl Material for Field {
+    fn due(&self) -> Option<Duration> {
+        self.due.peek().map(|Reverse((due, _))| *due)
+    }
+
+    fn take(&mut self, pacer: &Pacer) -> NewRecord {
+        let Some(value) = self.next() else {
+            unreachable!("`due` has found one");
+        };
+        let measured = pacer.wall(i64::try_from(value.measured.as_micros()).unwrap_or(i64::MAX));
+        NewRecord::new(self.topic.clone(), json(measured, value.number))
+            .key(value.name)
+            .timestamp(measured)
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.total
     }
 }
 
@@ -328,7 +329,7 @@ mod tests {
     }
 
     fn values(options: &Sensors) -> Vec<Value> {
-        let mut field = Field::new(options);
+        let mut field = Field::new(options, Arc::from("t"));
         std::iter::from_fn(|| field.next()).collect()
     }
 

@@ -56,6 +56,14 @@ pub enum SourceError {
         /// What is wrong, and what is accepted.
         why: String,
     },
+    /// Another program follows the same file under the same name.
+    #[error(
+        "another `weir publish lines --follow` has taken over ({id:?}); to follow twice into one topic, name one of them with --place"
+    )]
+    Followed {
+        /// The transactional id that both have.
+        id: String,
+    },
     /// A picture could not be encoded.
     #[error("the {codec} encoder failed: {why}")]
     Encoder {

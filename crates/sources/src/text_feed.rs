@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 use weir_base::time::{Clock, SystemClock};
 use weir_client::{Kafka, NewRecord, ProducerOptions, TopicSpec};
 
+use crate::due::{Material, send_when_due};
 use crate::outlet::Outlet;
-use crate::pace::{Pacer, sleep};
+use crate::pace::Pacer;
 use crate::random::Random;
-use crate::{Ended, Progress, Snapshot, SourceError, Summary};
+use crate::{Progress, SourceError, Summary};
 
 /// Publishes made-up reports.
 #[derive(Clone)]
@@ -60,33 +61,45 @@ impl TextFeed {
             progress,
         )
         .await?;
-        let mut random = Random::new(self.seed.unwrap_or(self.clock.now().0.unsigned_abs()));
-        let mut pacer = Pacer::start(&*self.clock);
-        let mut ended = Ended::Finished;
-        let mut index = 0_u64;
-        while self.count.is_none_or(|count| index < count) {
-            let due = Duration::from_secs_f64(index as f64 / self.per_second);
-            let late = pacer.late(due, &*self.clock);
-            if late > Duration::from_secs(1) {
-                pacer.forgive(late);
-            }
-            let report = Report::new(&mut random);
-            let record = NewRecord::new(outlet.topic().clone(), report.text).key(report.station);
-            if !sleep(pacer.wait(due, &*self.clock), &shutdown).await
-                || !outlet
-                    .send(record.timestamp(self.clock.now()), &shutdown)
-                    .await?
-            {
-                ended = Ended::Shutdown;
-                break;
-            }
-            index += 1;
-            outlet.tell(|| Snapshot {
-                total: self.count,
-                ..Snapshot::default()
-            });
-        }
+        let mut reports = Reports {
+            topic: outlet.topic().clone(),
+            per_second: self.per_second,
+            random: Random::new(self.seed.unwrap_or(self.clock.now().0.unsigned_abs())),
+            index: 0,
+            count: self.count,
+        };
+        let ended = send_when_due(&mut reports, &mut outlet, &*self.clock, &shutdown).await?;
         outlet.finish(ended).await
+    }
+}
+
+/// Report after report.
+struct Reports {
+    topic: Arc<str>,
+    per_second: f64,
+    random: Random,
+    index: u64,
+    count: Option<u64>,
+}
+
+impl Material for Reports {
+    fn due(&self) -> Option<Duration> {
+        self.count
+            .is_none_or(|count| self.index < count)
+            .then(|| Duration::from_secs_f64(self.index as f64 / self.per_second))
+    }
+
+    fn take(&mut self, pacer: &Pacer) -> NewRecord {
+        let due = self.due().unwrap_or_default();
+        self.index += 1;
+        let report = Report::new(&mut self.random);
+        NewRecord::new(self.topic.clone(), report.text)
+            .key(report.station)
+            .timestamp(pacer.wall(i64::try_from(due.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.count
     }
 }
 

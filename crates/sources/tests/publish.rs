@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use weir_base::fs::RealFs;
 use weir_base::time::SystemClock;
-use weir_broker::{BrokerConfig, RunningBroker, Settings};
+use weir_broker::{BrokerConfig, RunningBroker};
 use weir_client::{Event, From, Kafka, ReaderOptions, Record, TopicSpec};
 use weir_media::record::PictureMeta;
 use weir_media::synthetic::{self, Clip, Mp4Layout};
@@ -40,11 +40,7 @@ struct Bench {
 
 async fn bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
-    let config = BrokerConfig {
-        data_dir: folder.path().join("data"),
-        listen: ([127, 0, 0, 1], 0).into(),
-        settings: Settings::parse(Vec::<(String, String)>::new()).unwrap(),
-    };
+    let config = BrokerConfig::new(folder.path().join("data"));
     let broker = weir_broker::start(config, Arc::new(RealFs), Arc::new(SystemClock::new()))
         .await
         .unwrap();

@@ -88,14 +88,14 @@ pub enum Command {
     Serve(commands::serve::ServeArgs),
     /// The embedded broker alone
     Broker(commands::broker::BrokerArgs),
-    /// Publish video, a test card, sensor values or lines to a topic
+    /// Publish video, a test card, sensor values, prices or lines to a topic
     #[command(subcommand)]
     Publish(commands::publish::PublishCommand),
     /// Records from standard input to a topic
     Produce(commands::produce::ProduceArgs),
     /// Records of a topic to standard output
     Consume(commands::consume::ConsumeArgs),
-    /// Create, list, describe and delete topics
+    /// Create, list, describe, change and delete topics
     #[command(subcommand)]
     Topic(commands::topic::TopicCommand),
     /// Processors: read a topic, write another
@@ -107,7 +107,7 @@ pub enum Command {
     Man(commands::man::ManArgs),
 }
 
-/// Lets `--config FILE` stand behind every command too, but where the word has Kafka's meaning (`topic create`).
+/// Lets `--config FILE` stand behind every command too, but where the word has Kafka's meaning (`topic create`, `topic alter`).
 ///
 /// It is read before all others (`config::named_file`), so nothing looks at the value found here.
 pub fn with_config_option(command: Clap) -> Clap {

@@ -128,11 +128,13 @@ fn every_level_has_help_that_ends_with_0() {
         &["publish", "video"],
         &["publish", "testcard"],
         &["publish", "sensor"],
+        &["publish", "ticker"],
         &["publish", "lines"],
         &["produce"],
         &["consume"],
         &["topic"],
         &["topic", "create"],
+        &["topic", "alter"],
         &["process"],
         &["process", "words"],
         &["completions"],
@@ -363,6 +365,114 @@ fn topics_are_made_listed_described_and_deleted() {
     let gone = server.run(&["topic", "describe", "t"]);
     assert_eq!(gone.status.code(), Some(1));
     assert!(stderr(&gone).contains('t'), "{}", stderr(&gone));
+}
+
+#[test]
+fn what_a_topic_keeps_is_said_in_words_and_changed_while_it_lives() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::broker(dir.path());
+    server.run(&["topic", "create", "t", "--config", "retention.ms=-1"]);
+    let keeps = || {
+        let described = server.run(&["--json", "topic", "describe", "t"]);
+        let said: Value = serde_json::from_slice(&described.stdout).unwrap();
+        said["keeps"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(keeps(), "keeps every record for ever");
+    let alter = |args: &[&str]| server.run(&[&["topic", "alter", "t"], args].concat());
+    let done = alter(&["--config", "retention.ms=3600000", "--partitions", "2"]);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    assert!(stderr(&done).contains("t keeps every record for 1 h;"));
+    assert!(keeps().starts_with("keeps every record for 1 h;"));
+    alter(&["--config", "cleanup.policy=compact"]);
+    assert!(keeps().starts_with("keeps the newest record of each key for ever;"));
+    alter(&["-d", "cleanup.policy", "-d", "retention.ms"]);
+    assert!(keeps().starts_with("keeps every record for 7 d;"));
+    for (args, named) in [
+        (&[][..], "--delete-config"),
+        (&["--config", "retention.ms"], "name=value"),
+        (&["--config", "retention.ms=soon"], "retention.ms=3600000"),
+        (
+            &["--config", "retention.ms=1", "-d", "retention.ms"],
+            "both name",
+        ),
+        (&["--partitions", "1"], "never fewer"),
+    ] {
+        let refused = alter(args);
+        assert_eq!(refused.status.code(), Some(1), "{args:?}");
+        assert!(stderr(&refused).contains(named), "{}", stderr(&refused));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_followed_log_comes_once_line_by_line_through_kill_9_and_rotation() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::broker(dir.path());
+    server.run(&["topic", "create", "t"]);
+    let log = dir.path().join("app.log");
+    let append = |from: usize, to: usize| {
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
+        for number in from..to {
+            writeln!(file, "line {number}").unwrap();
+        }
+    };
+    let follow = || {
+        weir(&[
+            "--bootstrap",
+            &server.kafka,
+            "publish",
+            "lines",
+            "--topic",
+            "t",
+        ])
+        .args(["--follow", "--from-start"])
+        .arg(&log)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+    };
+    let lines = |count: usize| {
+        let count = count.to_string();
+        let args = ["consume", "t", "--from", "beginning", "--count", &count];
+        let got = server.run(&args);
+        String::from_utf8(got.stdout).unwrap()
+    };
+    append(0, 50_000);
+    let mut follower = follow();
+    lines(1);
+    for round in 1..5_usize {
+        // In the middle of the lines that are there.
+        follower.kill().unwrap();
+        follower.wait().unwrap();
+        append(50_000 * round, 50_000 * round + 10_000);
+        if round % 2 == 1 {
+            std::fs::rename(&log, log.with_extension(format!("log.{round}"))).unwrap();
+        } else {
+            std::fs::copy(&log, log.with_extension(format!("log.{round}"))).unwrap();
+            std::fs::File::options()
+                .write(true)
+                .open(&log)
+                .unwrap()
+                .set_len(0)
+                .unwrap();
+        }
+        append(50_000 * round + 10_000, 50_000 * (round + 1));
+        follower = follow();
+        lines(50_000 * round);
+    }
+    let want: Vec<String> = (0..250_000)
+        .map(|number| format!("line {number}\n"))
+        .collect();
+    assert!(
+        lines(250_000) == want.concat(),
+        "a line is lost, doubled or out of order"
+    );
+    follower.kill().unwrap();
+    follower.wait().unwrap();
 }
 
 #[test]

@@ -31,8 +31,21 @@ impl Splitter {
         }
     }
 
+    /// Goes on in the middle of a line whose beginning was cut off before.
+    pub(super) fn within_line(max_bytes: usize) -> Self {
+        Self {
+            rest: true,
+            ..Self::new(max_bytes)
+        }
+    }
+
     pub(super) fn max_bytes(&self) -> usize {
         self.max_bytes
+    }
+
+    /// Bytes taken that are in no line yet: the last ones that came.
+    pub(super) fn open_len(&self) -> usize {
+        self.open.len()
     }
 
     pub(super) fn push(&mut self, mut bytes: &[u8], mut out: impl FnMut(Line)) {
@@ -102,6 +115,24 @@ fn boundary(bytes: &[u8], max: usize) -> usize {
         .map(|back| max.saturating_sub(back))
         .find(|at| *at > 0 && !continues(*at))
         .unwrap_or(max)
+}
+
+/// A line in pieces of `max_bytes` at most, which are at least 4.
+pub(super) fn pieces(line: Line, max_bytes: usize) -> Vec<Line> {
+    let mut pieces = Vec::new();
+    let mut rest = line.bytes;
+    while rest.len() > max_bytes {
+        let end = boundary(&rest, max_bytes);
+        pieces.push(Line {
+            bytes: rest.split_to(end),
+            cut: true,
+        });
+    }
+    pieces.push(Line {
+        bytes: rest,
+        cut: line.cut,
+    });
+    pieces
 }
 
 /// What stands before the first separator, and what after it.
@@ -193,6 +224,22 @@ mod tests {
     fn bytes_that_are_no_text_are_cut_at_the_limit() {
         let got = lines(&[0x80; 64], 16, 64);
         assert_eq!(got.len(), 4);
+    }
+
+    #[test]
+    fn a_line_is_cut_again_where_records_must_be_smaller() {
+        let line = Line {
+            bytes: Bytes::from("äöü\r"),
+            cut: false,
+        };
+        let got = pieces(line.clone(), 5);
+        assert_eq!(
+            got.iter()
+                .map(|piece| (&piece.bytes[..], piece.cut))
+                .collect::<Vec<_>>(),
+            [("äö".as_bytes(), true), ("ü\r".as_bytes(), false)]
+        );
+        assert_eq!(pieces(line.clone(), 7), [line]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `weir publish …`: video, a test card, sensor values or lines into a topic.
+//! `weir publish …`: video, a test card, sensor values, prices or lines into a topic.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use weir_base::units::{Rate, parse_bytes, parse_duration};
 use weir_sources::lines::{Input, Lines};
 use weir_sources::sensor::{Arrival, Sensors};
 use weir_sources::testcard::TestCardSource;
+use weir_sources::ticker::Ticker;
 use weir_sources::video_file::{CodecChoice, Pace, VideoFile};
 use weir_sources::{Ended, Summary};
 
@@ -25,6 +26,8 @@ pub enum PublishCommand {
     Testcard(TestcardArgs),
     /// Made-up sensor values
     Sensor(SensorArgs),
+    /// Made-up prices of made-up shares: numbers with a key
+    Ticker(TickerArgs),
     /// The lines of a file or of standard input, a record each
     Lines(LinesArgs),
 }
@@ -136,9 +139,39 @@ enum ArrivalArg {
     Bursty,
 }
 
+/// Options of `weir publish ticker`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each record has its symbol as key and {\"t\":…,\"price\":…} as value. The prices are made up.\n\
+    The newest of each: curl http://127.0.0.1:8080/topics/ticks/latest"
+)]
+pub struct TickerArgs {
+    /// The topic; made where there is none
+    #[arg(short, long, value_name = "T")]
+    topic: String,
+    /// The shares, separated by commas
+    #[arg(
+        long,
+        default_value = "BOLT,CORK,DUNE,FERN,GULL",
+        value_delimiter = ',',
+        value_name = "A,B,…"
+    )]
+    symbols: Vec<String>,
+    /// Prices of each share on average, such as 1/s or 10/min
+    #[arg(long, default_value = "1/s", value_name = "RATE")]
+    rate: Rate,
+    /// End after so many prices in all
+    #[arg(short, long, value_name = "N")]
+    count: Option<u64>,
+}
+
 /// Options of `weir publish lines`.
 #[derive(Debug, Args)]
-#[command(after_help = "For example: weir publish lines /var/log/syslog --topic syslog --follow")]
+#[command(
+    after_help = "For example: weir publish lines /var/log/syslog --topic syslog --follow\n\
+    A followed file: each line is in the topic once for readers of committed records (librdkafka's and weir's default,\n\
+    isolation.level=read_committed elsewhere), through Ctrl-C, kill -9, rotation and a Kafka that is away."
+)]
 pub struct LinesArgs {
     /// The file, or - for standard input
     #[arg(default_value = "-")]
@@ -146,12 +179,17 @@ pub struct LinesArgs {
     /// The topic; made where there is none
     #[arg(short, long, value_name = "T")]
     topic: String,
-    /// Go on with what is appended, as tail -F does: from the file's end, through rotation and truncation
+    /// Go on with what is appended, as tail -F does, through rotation and truncation: the first time from the file's end,
+    /// later from where it was, which is kept in Kafka with the lines
     #[arg(short, long)]
     follow: bool,
-    /// With --follow: what the file holds already comes first
+    /// With --follow, the first time: what the file holds already comes first
     #[arg(long, requires = "follow")]
     from_start: bool,
+    /// With --follow: the name under which the place is kept; under a new one the file counts as never followed
+    /// [default: this machine's name and the file's path; give one where the machine's name changes, as in a container]
+    #[arg(long, requires = "follow", value_name = "NAME")]
+    place: Option<String>,
     /// What stands between key and value on each line; without it records have no key
     #[arg(short = 'K', long, value_name = "TEXT")]
     key_separator: Option<String>,
@@ -183,6 +221,13 @@ pub async fn run(command: PublishCommand, context: &Context) -> anyhow::Result<(
         }
         PublishCommand::Sensor(args) => {
             let source = sensor(args, context);
+            (
+                source.topic.clone(),
+                source.run(&kafka, progress, shutdown).await?,
+            )
+        }
+        PublishCommand::Ticker(args) => {
+            let source = ticker(args, context);
             (
                 source.topic.clone(),
                 source.run(&kafka, progress, shutdown).await?,
@@ -253,6 +298,16 @@ fn sensor(args: SensorArgs, context: &Context) -> Sensors {
     }
 }
 
+fn ticker(args: TickerArgs, context: &Context) -> Ticker {
+    Ticker {
+        symbols: args.symbols,
+        per_second: args.rate.per_second,
+        count: args.count,
+        clock: context.clock.clone(),
+        ..Ticker::new(&args.topic)
+    }
+}
+
 fn lines(args: LinesArgs, context: &Context) -> anyhow::Result<Lines> {
     let input = if args.file.as_os_str() == "-" {
         Input::Stdin
@@ -262,7 +317,12 @@ fn lines(args: LinesArgs, context: &Context) -> anyhow::Result<Lines> {
     if args.follow && input == Input::Stdin {
         bail!("--follow needs a file: standard input is read until it ends anyway");
     }
+    let place = match (&input, args.place) {
+        (Input::File(path), None) if args.follow => Some(place_name(path)?),
+        (_, named) => named,
+    };
     Ok(Lines {
+        place,
         follow: args.follow,
         from_start: args.from_start || !args.follow,
         key_separator: args.key_separator,
@@ -270,6 +330,23 @@ fn lines(args: LinesArgs, context: &Context) -> anyhow::Result<Lines> {
         clock: context.clock.clone(),
         ..Lines::new(&args.topic, input)
     })
+}
+
+/// Two machines may follow files of the same path into one topic.
+fn place_name(path: &std::path::Path) -> anyhow::Result<String> {
+    let path = std::path::absolute(path).context("this folder cannot be found")?;
+    Ok(format!("{}:{}", machine_name(), path.display()))
+}
+
+#[cfg(unix)]
+fn machine_name() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn machine_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
 fn report(topic: &str, summary: &Summary, context: &Context) {
