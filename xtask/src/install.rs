@@ -113,7 +113,7 @@ pub fn python(workspace: &Workspace, name: &str) -> Result<PathBuf> {
                 "--quiet",
                 "--no-input",
                 "--only-binary",
-                "numpy,opencv-python-headless,confluent-kafka",
+                "numpy,opencv-python-headless,confluent-kafka,pandas,matplotlib",
                 "-r",
             ])
             .arg(&wanted),

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 
 use crate::install::program;
 use crate::interop::server;
-use crate::process::{run, run_any};
+use crate::process::{free_port, local, run, run_any};
 use crate::report::Tally;
 use crate::workspace::Workspace;
 
@@ -31,13 +31,22 @@ pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<(Tally, String)> 
         )?;
     }
     let work = tempfile::tempdir()?;
-    let demo = server::Weir::demo(weir, work.path(), &[])?;
+    // Where the tests serve the example page from: its origin must be known before the server starts.
+    let origin = format!("http://{}", local(free_port()?));
+    let demo = server::Weir::demo(weir, work.path(), &["--allow-origin", &origin])?;
+    let bootstrap = demo.kafka.to_string();
+    run(
+        Command::new(weir).args(["--bootstrap", &bootstrap, "topic", "create", "clicks"]),
+        b"",
+        Duration::from_mins(1),
+    )?;
     let ended = run_any(
         Command::new(npm)
             .args(["run", "e2e"])
             .current_dir(&folder)
             .env("CI", "true")
             .env("WEIR_URL", demo.url(""))
+            .env("EXAMPLE_ORIGIN", &origin)
             .env("CHROMIUM", &chromium)
             .env("ARTEFACTS", &artefacts),
         b"",

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -110,7 +111,7 @@ impl Values {
             .rev()
             .filter_map(|key| Some((key, self.by_key.get(key)?.shown()?)))
             .take(limit)
-            .map(|(key, value)| (view::named(key, KEY_BYTES), value))
+            .map(|(key, value)| (shown_key(key), value))
             .collect()
     }
 
@@ -119,9 +120,22 @@ impl Values {
         self.by_change
             .range(changes.saturating_add(1)..)
             .filter_map(|(_, key)| Some((key, self.by_key.get(key)?)))
-            .map(|(key, entry)| (view::named(key, KEY_BYTES), entry.shown()))
+            .map(|(key, entry)| (shown_key(key), entry.shown()))
             .collect()
     }
+}
+
+/// A key as it is shown; a long one cut, with its length and a checksum of all of it, so that two that begin alike stay two.
+fn shown_key(key: &[u8]) -> String {
+    let mut shown = view::named(key, KEY_BYTES);
+    if key.len() > KEY_BYTES {
+        // FNV-1a, 64 bits (RFC 9923 §4).
+        let sum = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+            (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let _ = write!(shown, "… ({} bytes, {sum:016x})", key.len());
+    }
+    shown
 }
 
 impl Entry {
@@ -328,6 +342,33 @@ mod tests {
         assert!(!values.newest(MAX_KEYS).contains_key("0"));
         assert_eq!(values.newest(3).len(), 3);
         assert!(values.newest(3).contains_key("one more"));
+    }
+
+    #[test]
+    fn keys_of_a_megabyte_are_shown_cut_and_stay_apart() {
+        let mut values = Values::default();
+        for (n, end) in ["a", "b"].into_iter().enumerate() {
+            let key = "k".repeat(1 << 20) + end;
+            values.take(&record(n as i64, &key, Some(b"1")));
+        }
+        let newest = values.newest(10);
+        assert_eq!(newest.len(), 2);
+        assert!(newest.keys().all(|key| key.len() < KEY_BYTES + 60));
+        assert!(newest.keys().all(|key| key.contains("(1048577 bytes, ")));
+    }
+
+    #[test]
+    fn of_a_million_symbols_the_newest_price_of_those_that_changed_last_is_kept() {
+        let mut values = Values::default();
+        for n in 0..1_000_000_i64 {
+            let price = format!(r#"{{"price":{n}}}"#);
+            values.take(&record(n, &format!("S{n}"), Some(price.as_bytes())));
+        }
+        values.take(&record(-1, "S999999", Some(br#"{"price":7}"#)));
+        assert_eq!((values.keys(), values.dropped()), (MAX_KEYS, true));
+        let newest = &values.newest(1)["S999999"];
+        assert_eq!(newest.value, serde_json::json!({"price": 7}));
+        assert!(values.len_bytes < 1 << 20);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! Committed is what went to the viewer's socket or, for a player that says so, what it has shown, which may be a minute behind:
 //! at most once a second, one commit under way, and once more at the end. A viewer that closes does not say what it has seen, and
 //! what is written to a socket that is closing is seen by nobody: where pictures go out without an answer, one counts when another
-//! has followed it, and a viewer that comes back is shown its last picture again rather than left without the next. Two viewers with the same group both get everything;
+//! has followed it or the viewer has stayed for [`SEEN`], and one that left sooner is shown its last picture again rather than left
+//! without the next. Two viewers with the same group both get everything;
 //! the one that commits last decides where the group stands.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -17,6 +19,9 @@ use crate::server::App;
 
 /// Between two commits.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// A viewer that is still there so long after a picture was written has got it: one that closes is noticed much sooner.
+const SEEN: Duration = Duration::from_secs(1);
 
 type Positions = BTreeMap<i32, i64>;
 
@@ -72,6 +77,18 @@ impl Committer {
         }
         self.ended();
         self.last = Some((picture.partition, picture.offset));
+    }
+
+    /// Waits for what is to come; the viewer stays meanwhile, or this is dropped.
+    pub async fn stays_while<T>(&mut self, coming: impl Future<Output = T>) -> T {
+        let mut coming = pin!(coming);
+        if self.last.is_some() {
+            tokio::select! {
+                come = &mut coming => return come,
+                () = tokio::time::sleep(SEEN) => self.ended(),
+            }
+        }
+        coming.await
     }
 
     /// All there was to come went to the viewer, the last picture too.

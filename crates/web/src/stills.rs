@@ -32,14 +32,14 @@ pub enum Stills {
 
 impl Stills {
     /// The newest pictures.
-    pub fn live(hubs: &Arc<Hubs>, topic: &str) -> Self {
-        Self::Live(hubs.view(topic, Form::Stills))
+    pub fn live(hubs: &Arc<Hubs>, topic: &str, form: Form) -> Self {
+        Self::Live(hubs.view(topic, form))
     }
 
     /// What `feed` gives, decoded where it must be. Runs ahead by a few pictures.
-    pub fn of(feed: Feed) -> Self {
+    pub fn of(feed: Feed, form: Form) -> Self {
         let (sender, items) = mpsc::channel(AHEAD);
-        tokio::spawn(forward(feed, sender));
+        tokio::spawn(forward(feed, form, sender));
         Self::History { items }
     }
 
@@ -53,15 +53,17 @@ impl Stills {
 }
 
 /// Runs until the viewer is gone or the feed ends.
-async fn forward(mut feed: Feed, sender: mpsc::Sender<Item>) {
+async fn forward(mut feed: Feed, form: Form, sender: mpsc::Sender<Item>) {
     let mut worker: Option<mpsc::Sender<Item>> = None;
     loop {
         let item = tokio::select! {
             fed = feed.next() => fed.item,
             () = sender.closed() => return,
         };
-        if matches!(&item, Item::Picture(picture) if picture.codec.is_inter()) && worker.is_none() {
-            worker = Some(start_worker(sender.clone()));
+        if matches!(&item, Item::Picture(picture) if form.changes(picture.codec))
+            && worker.is_none()
+        {
+            worker = Some(start_worker(form, sender.clone()));
         }
         let ended = matches!(item, Item::Ended(_));
         // Once there is a decoder everything goes through it, so that the order stays.
@@ -72,14 +74,14 @@ async fn forward(mut feed: Feed, sender: mpsc::Sender<Item>) {
     }
 }
 
-fn start_worker(out: mpsc::Sender<Item>) -> mpsc::Sender<Item> {
+fn start_worker(form: Form, out: mpsc::Sender<Item>) -> mpsc::Sender<Item> {
     let (sender, mut receiver) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
         let mut transcoder = Transcoder::default();
         while let Some(item) = receiver.blocking_recv() {
             let mut gone = false;
             match item {
-                Item::Picture(picture) if picture.codec.is_inter() => {
+                Item::Picture(picture) if form.changes(picture.codec) => {
                     transcoder.take(&picture, |still| {
                         gone |= out.blocking_send(Item::Picture(Arc::new(still))).is_err();
                     });

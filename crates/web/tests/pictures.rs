@@ -210,3 +210,62 @@ async fn a_picture_written_as_the_viewer_closes_is_shown_when_it_comes_back() {
     assert_eq!(parts(&answer.body)[0].1, files[4]);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_that_stayed_with_its_only_picture_comes_back_behind_it() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let (records, files): (Vec<_>, Vec<_>) = jpegs("cam", 2).into_iter().unzip();
+    let mut records = records.into_iter();
+    world.publish(records.by_ref().take(1)).await;
+    let path = "/topics/cam/video.mjpeg?from=resume&group=view";
+    let watching = world.read_until(path, &[], |bytes| parts(bytes).len() >= 2);
+    let until_seen = async {
+        while world.kafka.committed("view", "cam").await.unwrap()[0].offset != Some(1) {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        world.publish(records).await;
+    };
+    let (answer, ()) = tokio::join!(watching, until_seen);
+    assert_eq!(parts(&answer.body)[1].1, files[1]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pngs_are_made_jpegs_for_readers_that_take_no_other_parts() {
+    let world = World::start().await;
+    world.topic("stills").await;
+    let mut card = weir_media::testcard::TestCard::new(64, 48).unwrap();
+    let pngs = (0..3).map(|n| weir_media::png::encode(card.draw(n, n as i64)).unwrap());
+    let damaged = b"\x89PNG\r\n\x1a\ncut off".to_vec();
+    let files: Vec<_> = pngs.chain([damaged]).collect();
+    world
+        .publish(files.into_iter().map(|file| NewRecord::new("stills", file)))
+        .await;
+    for (path, count) in [
+        ("/topics/stills/video.mjpeg?from=start&as=jpeg", 3),
+        ("/video?topic=stills&as=jpeg&from=1", 2),
+    ] {
+        let answer = world
+            .read_until(path, &[], move |bytes| parts(bytes).len() >= count)
+            .await;
+        for (kind, file) in parts(&answer.body) {
+            assert_eq!(kind, "image/jpeg", "{path}");
+            let picture = jpeg::decode(&file).unwrap();
+            assert_eq!((picture.width, picture.height), (64, 48));
+        }
+    }
+    let live = world.read_until("/topics/stills/video.mjpeg?as=jpeg", &[], |bytes| {
+        !parts(bytes).is_empty()
+    });
+    let publishing = async {
+        while world.metric("weir_web_viewers").await < 1 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let file = weir_media::png::encode(card.draw(9, 9)).unwrap();
+        world.publish([NewRecord::new("stills", file)]).await;
+    };
+    let (answer, ()) = tokio::join!(live, publishing);
+    assert_eq!(parts(&answer.body)[0].0, "image/jpeg");
+    world.end().await;
+}

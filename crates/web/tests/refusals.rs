@@ -72,6 +72,7 @@ async fn every_route_refuses_bad_values_by_the_name_of_the_field() {
             400,
             "group",
         ),
+        ("/topics/pics/video.mjpeg?as=gif", 400, "as"),
         ("/topics/cam/snapshot.jpg?at=resume", 400, "at"),
         ("/topics/cam/snapshot.jpg?at=99", 400, "at"),
         ("/topics/words/records?from=7", 400, "from"),

@@ -34,7 +34,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "tutorial 4",
-        what: "notebooks' producers and the five consumers; weir's series has the same numbers",
+        what: "notebooks' producers and the five consumers; weir's series has the same numbers, in pandas too by the README's recipe",
         run: plots,
     },
 ];
@@ -141,18 +141,9 @@ fn video(
     };
     let whole: Vec<u32> = (0..30).collect();
     // OpenCV's reader (ffmpeg's) takes parts that are JPEG, no others.
-    let readers: &[&str] = if encoding == ".jpg" {
-        &["", "opencv"]
-    } else {
-        &[""]
-    };
-    for reader in readers {
-        let seen = watch(
-            context,
-            &server.url(&format!("/topics/{topic}/video.mjpeg?from=start")),
-            30,
-            reader,
-        )?;
+    for (reader, query) in [("", ""), ("opencv", "&as=jpeg")] {
+        let url = server.url(&format!("/topics/{topic}/video.mjpeg?from=start{query}"));
+        let seen = watch(context, &url, 30, reader)?;
         ensure!(
             seen == whole,
             "weir's own page from the start ({reader}): {seen:?}"
@@ -296,6 +287,31 @@ fn plots(context: &Context) -> Result<String> {
             seen == expected,
             "weir's series has {seen:?}, sent were {expected:?}"
         );
+        notebook(context, &server.url(""), &topic, &expected)?;
     }
     Ok(format!("{} points, five plots", expected.len()))
+}
+
+/// The README's recipe for a notebook, run as it is printed but for the address and the topic.
+fn notebook(context: &Context, url: &str, topic: &str, expected: &[f64]) -> Result<()> {
+    let readme = context.workspace.path("README.md");
+    let said = run(
+        &mut program(
+            context,
+            "notebook",
+            &[&readme.display().to_string(), url, topic],
+        )?,
+        b"",
+        DEADLINE,
+    )?
+    .text();
+    let mut seen: Vec<f64> = serde_json::from_str(said.trim())?;
+    let mut expected = expected.to_vec();
+    seen.sort_by(f64::total_cmp);
+    expected.sort_by(f64::total_cmp);
+    ensure!(
+        seen == expected,
+        "pandas has {seen:?}, sent were {expected:?}"
+    );
+    Ok(())
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use weir_client::Kafka;
+use weir_media::Codec;
 
 use self::gop::Gop;
 use self::picture::{Item, Picture};
@@ -40,6 +41,19 @@ pub enum Form {
     AsIs,
     /// As JPEG or PNG files, decoded and encoded anew where they are something else.
     Stills,
+    /// As JPEG files all of them.
+    Jpegs,
+}
+
+impl Form {
+    /// Whether pictures of this codec must be made JPEGs for it.
+    pub fn changes(self, codec: Codec) -> bool {
+        match self {
+            Self::AsIs => false,
+            Self::Stills => codec.is_inter(),
+            Self::Jpegs => codec != Codec::Jpeg,
+        }
+    }
 }
 
 /// All hubs of the process.
@@ -111,7 +125,7 @@ impl Hubs {
         let work = async {
             match form {
                 Form::AsIs => reading::run(&self.kafka, &hub).await,
-                Form::Stills => transcode::run(&self, &hub).await,
+                form => transcode::run(&self, &hub, form).await,
             }
         };
         tokio::select! {

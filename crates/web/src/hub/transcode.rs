@@ -1,7 +1,7 @@
-//! A hub's task: an inter-coded topic as JPEGs, decoded and encoded once for all who watch it that way.
+//! A hub's task: a topic as JPEGs, decoded and encoded once for all who watch it that way.
 //!
 //! It is a viewer of the topic's own hub like any other: when decoding is too slow for the machine, it loses pictures up to
-//! the next key frame and nobody else notices. JPEG and PNG pass as they are. The work is done on one blocking thread, which ends
+//! the next key frame and nobody else notices. JPEG passes as it is, and PNG where that will do. The work is done on one blocking thread, which ends
 //! when its channel closes.
 
 use std::sync::Arc;
@@ -26,12 +26,17 @@ const REORDERED: usize = 64;
 const HOPELESS: u32 = 300;
 
 /// Feeds the hub until the topic's own hub ends, and says why that did.
-pub async fn run(hubs: &Arc<Hubs>, hub: &Arc<Hub>) -> Problem {
-    let mut source = hubs.view(&hub.topic, Form::AsIs);
+pub async fn run(hubs: &Arc<Hubs>, hub: &Arc<Hub>, form: Form) -> Problem {
+    let source = match form {
+        // What is decoded is decoded once.
+        Form::Jpegs => Form::Stills,
+        Form::Stills | Form::AsIs => Form::AsIs,
+    };
+    let mut source = hubs.view(&hub.topic, source);
     let mut worker: Option<mpsc::Sender<Work>> = None;
     loop {
         match source.next().await {
-            Item::Picture(picture) if !picture.codec.is_inter() => hub.push(&picture),
+            Item::Picture(picture) if !form.changes(picture.codec) => hub.push(&picture),
             Item::Picture(picture) => {
                 let sender = worker.get_or_insert_with(|| start_worker(hub.clone()));
                 if sender.send(Work::Picture(picture)).await.is_err() {

@@ -1,6 +1,7 @@
 //! `GET /topics/{topic}/video.mjpeg`: pictures as `multipart/x-mixed-replace`, for any browser's `<img>`, OpenCV and ffmpeg.
 //!
-//! JPEG and PNG topics go byte for byte; the others are decoded and encoded once for all viewers. Each viewer gets every picture
+//! JPEG and PNG topics go byte for byte; the others are decoded and encoded once for all viewers. `as=jpeg` makes JPEGs of PNGs too, for
+//! OpenCV and ffmpeg, whose readers take no other parts. Each viewer gets every picture
 //! unless it is too slow: then the newest wins, and the loss is counted in the metrics.
 
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use weir_media::Codec;
 
 use super::{Route, check_from, pictures};
 use crate::feed::Feed;
+use crate::hub::Form;
 use crate::hub::picture::{Item, Picture};
-use crate::problem::Problem;
+use crate::problem::{Problem, excerpt};
 use crate::query::{Params, Topic};
 use crate::resume::Committer;
 use crate::server::App;
@@ -26,7 +28,7 @@ use crate::stills::{Pace, Stills};
 
 pub const ROUTE: Route = Route {
     path: "/topics/{topic}/video.mjpeg",
-    gives: "pictures as multipart/x-mixed-replace; `from=`, `group=`",
+    gives: "pictures as multipart/x-mixed-replace; `from=`, `group=`, `as=jpeg`",
     methods: || -> MethodRouter<Arc<App>> { get(mjpeg) },
 };
 
@@ -41,6 +43,7 @@ async fn mjpeg(
 /// The pictures of `topic` as the parameters ask for them.
 pub async fn answer(app: Arc<App>, topic: String, params: &Params) -> Result<Response, Problem> {
     let from = params.from()?;
+    let form = form(params)?;
     let codec = pictures(&app, &topic).await?;
     if let Some(codec) =
         codec.filter(|codec| !matches!(codec, Codec::H264 | Codec::Jpeg | Codec::Png))
@@ -56,10 +59,13 @@ pub async fn answer(app: Arc<App>, topic: String, params: &Params) -> Result<Res
     check_from(&app, &topic, &from).await?;
     let committer = Committer::new(&app, &topic, &from);
     let stills = if from == From::Live {
-        Stills::live(&app.hubs, &topic)
+        Stills::live(&app.hubs, &topic, form)
     } else {
         let inter = codec.is_some_and(Codec::is_inter);
-        Stills::of(Feed::open(&app.kafka, &app.hubs, &topic, from, inter).await?)
+        Stills::of(
+            Feed::open(&app.kafka, &app.hubs, &topic, from, inter).await?,
+            form,
+        )
     };
     let shutdown = app.shutdown.clone().cancelled_owned();
     let parts = Parts {
@@ -83,6 +89,19 @@ pub async fn answer(app: Arc<App>, topic: String, params: &Params) -> Result<Res
     ];
     let body = Body::from_stream(body.take_until(shutdown));
     Ok((headers, body).into_response())
+}
+
+/// `as=`: which files the pictures are to be.
+fn form(params: &Params) -> Result<Form, Problem> {
+    match params.text("as") {
+        None => Ok(Form::Stills),
+        Some("jpeg" | "jpg") => Ok(Form::Jpegs),
+        Some(other) => {
+            let detail = format!("as={:?} is not made here", excerpt(other));
+            Err(Problem::bad("as", detail)
+                .remedy("give jpeg, or leave it out for the pictures as they are"))
+        }
+    }
 }
 
 /// One viewer's parts.
@@ -121,11 +140,13 @@ impl Parts {
             None => {}
         }
         loop {
-            match self.stills.next().await? {
+            let next = self.stills.next();
+            match self.committer.stays_while(next).await? {
                 Item::Picture(picture) if !picture.preroll => {
                     let wait = self.pace.wait(self.app.clock.as_ref(), &picture);
                     if !wait.is_zero() {
-                        tokio::time::sleep(wait).await;
+                        let pause = tokio::time::sleep(wait);
+                        self.committer.stays_while(pause).await;
                     }
                     let head = part_head(picture.codec, picture.value.len(), !self.begun);
                     self.begun = true;

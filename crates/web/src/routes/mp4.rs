@@ -93,7 +93,7 @@ impl File {
             return Some(self.give(picture, fragment));
         }
         loop {
-            let fed = self.feed.next().await;
+            let fed = self.committer.stays_while(self.feed.next()).await;
             let picture = match fed.item {
                 Item::Picture(picture) => picture,
                 Item::Ended(_) => return None,

@@ -12,6 +12,7 @@ use weir_media::Codec;
 
 use super::{Route, check_from, pictures};
 use crate::feed::Feed;
+use crate::hub::Form;
 use crate::hub::picture::{Item, Picture};
 use crate::problem::{Problem, excerpt};
 use crate::query::{Params, Topic};
@@ -35,13 +36,14 @@ async fn snapshot(
     let at = at(&params)?;
     let codec = pictures(&app, &topic).await?;
     let mut stills = match at {
-        None => Stills::live(&app.hubs, &topic),
+        None => Stills::live(&app.hubs, &topic, Form::Stills),
         Some(at) => {
             check_from(&app, &topic, &at)
                 .await
                 .map_err(|p| p.field("at"))?;
             let inter = codec.is_some_and(Codec::is_inter);
-            Stills::of(Feed::open(&app.kafka, &app.hubs, &topic, at, inter).await?)
+            let feed = Feed::open(&app.kafka, &app.hubs, &topic, at, inter).await?;
+            Stills::of(feed, Form::Stills)
         }
     };
     let picture = tokio::select! {
