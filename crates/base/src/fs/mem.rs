@@ -487,6 +487,19 @@ impl Fs for MemFs {
         Ok(())
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.step()?;
+        let node = disk.find(from)?;
+        disk.file(node)?;
+        if disk.find(to).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let (parent, name) = disk.parent(to)?;
+        disk.dir(parent)?.change(NameChange::Set(name.into(), node));
+        Ok(())
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.disk();
         disk.step()?;

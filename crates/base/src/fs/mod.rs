@@ -57,6 +57,8 @@ pub trait Fs: Send + Sync {
     fn len(&self, path: &Path) -> io::Result<u64>;
     /// Gives a file or folder another name; a file of that name is replaced.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name; `AlreadyExists` where that name is taken.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a folder and what is in it.

@@ -95,6 +95,10 @@ impl Fs for RealFs {
         fs::rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
@@ -149,6 +153,22 @@ mod tests {
         let mut names = fs.read_dir(&dir.path().join("a")).unwrap();
         names.sort();
         assert_eq!(names, [("b".into(), true), ("c".into(), false)]);
+    }
+
+    #[test]
+    fn a_second_name_is_refused_where_it_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b, c] = ["a", "b", "c"].map(|name| dir.path().join(name));
+        for path in [&a, &c] {
+            let file = RealFs.open(path, Open::ReadWrite).unwrap();
+            file.write_all_at(path.as_os_str().as_encoded_bytes(), 0)
+                .unwrap();
+        }
+        RealFs.link(&a, &b).unwrap();
+        RealFs.remove_file(&a).unwrap();
+        assert!(RealFs.len(&b).unwrap() > 0);
+        let refused = RealFs.link(&b, &c).err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
     }
 
     #[test]
