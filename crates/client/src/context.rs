@@ -3,16 +3,16 @@
 //! Log lines go to `tracing`. A broker that cannot be reached makes the library complain with every attempt; here that
 //! becomes one state, [`Trouble`], which whoever waits for the client looks at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
+use rdkafka::{ClientContext, TopicPartitionList};
 use tokio::sync::Notify;
 
 use crate::error::code_of;
@@ -66,6 +66,32 @@ pub(crate) type Positions = Mutex<BTreeMap<(Arc<str>, i32), i64>>;
 pub(crate) struct Context {
     pub(crate) trouble: Arc<Trouble>,
     pub(crate) positions: Arc<Positions>,
+    /// Where partitions are read only once the caller has said from where: what the group has said of them, in order.
+    pub(crate) turns: Option<Arc<Turns>>,
+}
+
+/// What a group has said to a member and nobody has heard yet.
+#[derive(Default)]
+pub(crate) struct Turns {
+    said: Mutex<VecDeque<Turn>>,
+    /// Told with every turn.
+    pub(crate) news: Notify,
+}
+
+impl Turns {
+    /// The oldest.
+    pub(crate) fn next(&self) -> Option<Turn> {
+        locked(&self.said).pop_front()
+    }
+}
+
+/// What a group says to a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// These partitions are its own from now on.
+    Assigned(Vec<(String, i32)>),
+    /// It has none from now on.
+    Revoked,
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -130,6 +156,35 @@ impl ConsumerContext for Context {
                 });
             }
         }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        self.hear(consumer, rebalance);
+    }
+}
+
+impl Context {
+    /// What `turns` is told of a rebalance.
+    fn hear(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let Some(turns) = &self.turns else { return };
+        let turn = match rebalance {
+            Rebalance::Assign(partitions) => {
+                let assigned = partitions
+                    .elements()
+                    .iter()
+                    .map(|element| (element.topic().to_owned(), element.partition()))
+                    .collect();
+                // The library has begun where the group left off: nothing is read before `GroupReader::read_from` says from where.
+                if let Err(error) = consumer.assign(&TopicPartitionList::new()) {
+                    tracing::warn!("the partitions assigned could not be held back: {error}");
+                }
+                Turn::Assigned(assigned)
+            }
+            Rebalance::Revoke(_) => Turn::Revoked,
+            Rebalance::Error(_) => return,
+        };
+        locked(&turns.said).push_back(turn);
+        turns.news.notify_one();
     }
 }
 

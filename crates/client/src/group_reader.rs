@@ -1,5 +1,6 @@
 //! Topics shared out among the members of a consumer group.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -10,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant};
 
-use crate::context::{Background, Context, Positions, Trouble, locked};
+use crate::context::{Background, Context, Positions, Trouble, Turn, Turns, locked};
 use crate::error::{code_of, property_error};
 use crate::kafka::{hopeless, refused};
 use crate::reader::consumer_settings;
@@ -24,6 +25,9 @@ pub enum GroupStart {
     Start,
     /// What is appended from now on.
     Live,
+    /// The group's positions do not count: every assignment comes as [`Event::Assigned`], and each partition is read from where
+    /// [`GroupReader::read_from`] says. A position that is no longer in the log goes on at the oldest record.
+    Asked,
 }
 
 /// How a member of a group works.
@@ -52,7 +56,11 @@ pub struct GroupReader {
     positions: Arc<Positions>,
     group: String,
     topics: Vec<Arc<str>>,
-    ready: Option<Event>,
+    /// With [`GroupStart::Asked`]: what the group says.
+    turns: Option<Arc<Turns>>,
+    /// With [`GroupStart::Asked`]: the partitions being read, each with the offset that comes next.
+    reading: BTreeMap<(Arc<str>, i32), i64>,
+    ready: VecDeque<Event>,
     probe: Option<JoinHandle<Result<(), ClientError>>>,
     retry_at: Option<Instant>,
     disconnected: bool,
@@ -80,13 +88,22 @@ impl Kafka {
         fixed.push((
             "auto.offset.reset",
             match options.start {
-                GroupStart::Start => "earliest",
+                GroupStart::Start | GroupStart::Asked => "earliest",
                 GroupStart::Live => "latest",
             },
         ));
+        let turns = (options.start == GroupStart::Asked).then(Arc::<Turns>::default);
+        if turns.is_some() {
+            // Each assignment is the whole of what a member has; incremental ones (KIP-429) would be told otherwise.
+            fixed.push(("partition.assignment.strategy", "range,roundrobin"));
+        }
+        let context = Context {
+            turns: turns.clone(),
+            ..Context::default()
+        };
         let consumer: StreamConsumer<Context> = self
             .config(&fixed)
-            .create_with_context(Context::default())
+            .create_with_context(context)
             .map_err(|error| property_error(&error))?;
         consumer
             .subscribe(topics)
@@ -101,7 +118,9 @@ impl Kafka {
             consumer: Arc::new(Background::new(consumer)),
             group: group.to_owned(),
             topics: topics.iter().map(|topic| Arc::from(*topic)).collect(),
-            ready: None,
+            turns,
+            reading: BTreeMap::new(),
+            ready: VecDeque::new(),
             probe: None,
             retry_at: None,
             disconnected: false,
@@ -114,17 +133,17 @@ impl GroupReader {
     pub async fn next(&mut self) -> Result<Event, ClientError> {
         tokio::task::coop::consume_budget().await;
         loop {
-            if let Some(event) = self.ready.take() {
+            if let Some(event) = self.try_next()? {
                 return Ok(event);
             }
             let consumer = self.consumer.clone();
-            if let Some(received) = consumer.recv().now_or_never() {
-                let received = received.map(|m| Record::copied(&m, self.name_of(m.topic())));
-                if let Some(event) = self.take(received)? {
-                    return Ok(event);
+            let turns = self.turns.clone();
+            let turn = async {
+                match &turns {
+                    Some(turns) => turns.news.notified().await,
+                    None => std::future::pending().await,
                 }
-                continue;
-            }
+            };
             let probe = async {
                 match &mut self.probe {
                     Some(probe) => probe.await,
@@ -142,15 +161,12 @@ impl GroupReader {
                 biased;
                 received = consumer.recv() => {
                     let received = received.map(|m| Record::copied(&m, self.name_of(m.topic())));
-                    if let Some(event) = self.take(received)? {
-                        return Ok(event);
-                    }
+                    self.take(received)?;
                 }
+                () = turn => {}
                 found = probe => {
                     self.probe = None;
-                    if let Some(event) = self.probed(found.unwrap_or(Ok(()))) {
-                        return Ok(event);
-                    }
+                    self.probed(found.unwrap_or(Ok(())));
                 }
                 () = retry => self.try_brokers(),
                 () = self.trouble.news.notified() => {
@@ -160,6 +176,98 @@ impl GroupReader {
                     self.try_brokers();
                 }
             }
+        }
+    }
+
+    /// The next event if there is one at once.
+    pub fn try_next(&mut self) -> Result<Option<Event>, ClientError> {
+        loop {
+            self.hear();
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            let consumer = self.consumer.clone();
+            let Some(received) = consumer.recv().now_or_never() else {
+                self.hear();
+                return Ok(self.ready.pop_front());
+            };
+            let received = received.map(|m| Record::copied(&m, self.name_of(m.topic())));
+            self.take(received)?;
+        }
+    }
+
+    /// Reads these partitions from these offsets on, and those it reads already on from where they are
+    /// ([`GroupStart::Asked`]).
+    pub fn read_from(&mut self, positions: &[(Arc<str>, i32, i64)]) -> Result<(), ClientError> {
+        for (topic, partition, offset) in positions {
+            self.reading.insert((topic.clone(), *partition), *offset);
+        }
+        self.assign()
+    }
+
+    /// Reads a partition no longer, until [`GroupReader::read_from`] says from where to go on ([`GroupStart::Asked`]).
+    pub fn hold(&mut self, topic: &Arc<str>, partition: i32) -> Result<(), ClientError> {
+        match self.reading.remove(&(topic.clone(), partition)) {
+            Some(_) => self.assign(),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the library what to read. What it had fetched already is fetched again.
+    fn assign(&self) -> Result<(), ClientError> {
+        let mut list = TopicPartitionList::with_capacity(self.reading.len());
+        for ((topic, partition), next) in &self.reading {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*next))
+                .map_err(|error| self.refused(&error))?;
+        }
+        self.consumer
+            .assign(&list)
+            .map_err(|error| self.refused(&error))
+    }
+
+    fn refused(&self, error: &KafkaError) -> ClientError {
+        ClientError::Refused {
+            what: format!("cannot read as a member of group {:?}", self.group),
+            why: error.to_string(),
+        }
+    }
+
+    /// What the group has said meanwhile.
+    fn hear(&mut self) {
+        let Some(turns) = self.turns.clone() else {
+            return;
+        };
+        while let Some(turn) = turns.next() {
+            self.reading.clear();
+            self.ready
+                .retain(|event| !matches!(event, Event::Record(_)));
+            self.ready.push_back(match turn {
+                Turn::Assigned(partitions) => Event::Assigned {
+                    partitions: partitions
+                        .into_iter()
+                        .map(|(topic, partition)| (self.name_of(&topic), partition))
+                        .collect(),
+                },
+                Turn::Revoked => Event::Revoked,
+            });
+        }
+    }
+
+    /// Commits these positions, whatever [`GroupReader::next`] has given out: topic, partition, offset of the next record. The
+    /// reader may go on reading meanwhile.
+    pub fn commit_at(
+        &self,
+        positions: &[(Arc<str>, i32, i64)],
+    ) -> impl Future<Output = Result<(), ClientError>> + Send + use<> {
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        let listed = positions.iter().try_for_each(|(topic, partition, next)| {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*next))
+                .map_err(|error| self.refused(&error))
+        });
+        let commit = self.commit_list(list);
+        async move {
+            listed?;
+            commit.await
         }
     }
 
@@ -175,16 +283,25 @@ impl GroupReader {
                 });
             }
         }
-        if list.count() == 0 {
-            return Ok(());
+        self.commit_list(list).await
+    }
+
+    fn commit_list(
+        &self,
+        list: TopicPartitionList,
+    ) -> impl Future<Output = Result<(), ClientError>> + Send + use<> {
+        let (kafka, consumer) = (self.kafka.clone(), self.consumer.clone());
+        let what = format!("commit for group {:?}", self.group);
+        async move {
+            if list.count() == 0 {
+                return Ok(());
+            }
+            kafka
+                .ask(&what, move |_query| {
+                    consumer.commit(&list, CommitMode::Sync)
+                })
+                .await
         }
-        let consumer = self.consumer.clone();
-        self.kafka
-            .ask(
-                &format!("commit for group {:?}", self.group),
-                move |_query| consumer.commit(&list, CommitMode::Sync),
-            )
-            .await
     }
 
     /// Leaves the group.
@@ -204,22 +321,41 @@ impl GroupReader {
             .unwrap_or_else(|| Arc::from(topic))
     }
 
-    fn take(&mut self, received: Result<Record, KafkaError>) -> Result<Option<Event>, ClientError> {
+    fn take(&mut self, received: Result<Record, KafkaError>) -> Result<(), ClientError> {
+        self.hear();
         match received {
             Ok(record) => {
-                locked(&self.positions)
-                    .insert((record.topic.clone(), record.partition), record.offset + 1);
+                if !self.is_wanted(&record) {
+                    return Ok(());
+                }
                 if self.disconnected {
                     self.disconnected = false;
                     self.retry_at = None;
-                    self.ready = Some(Event::Record(record));
-                    return Ok(Some(Event::Reconnected));
+                    self.ready.push_back(Event::Reconnected);
                 }
-                Ok(Some(Event::Record(record)))
+                self.ready.push_back(Event::Record(record));
+                Ok(())
             }
-            Err(KafkaError::PartitionEOF(partition)) => Ok(Some(Event::CaughtUp { partition })),
-            Err(error) => self.complaint(&error).map(|()| None),
+            Err(KafkaError::PartitionEOF(partition)) => {
+                self.ready.push_back(Event::CaughtUp { partition });
+                Ok(())
+            }
+            Err(error) => self.complaint(&error),
         }
+    }
+
+    /// Whether a record is the next to be given out, and none that was fetched before partitions were assigned anew.
+    fn is_wanted(&mut self, record: &Record) -> bool {
+        let place = (record.topic.clone(), record.partition);
+        if self.turns.is_some() {
+            match self.reading.get_mut(&place) {
+                Some(next) if record.offset >= *next => *next = record.offset + 1,
+                _ => return false,
+            }
+        } else {
+            locked(&self.positions).insert(place, record.offset + 1);
+        }
+        true
     }
 
     fn complaint(&mut self, error: &KafkaError) -> Result<(), ClientError> {
@@ -260,17 +396,23 @@ impl GroupReader {
         }
     }
 
-    fn probed(&mut self, found: Result<(), ClientError>) -> Option<Event> {
+    fn probed(&mut self, found: Result<(), ClientError>) {
         match found {
-            Ok(()) => std::mem::take(&mut self.disconnected).then_some(Event::Reconnected),
+            Ok(()) => {
+                if std::mem::take(&mut self.disconnected) {
+                    self.ready.push_back(Event::Reconnected);
+                }
+            }
             Err(error) => {
                 self.retry_at = Some(Instant::now() + Duration::from_millis(250));
-                (!std::mem::replace(&mut self.disconnected, true)).then(|| Event::Disconnected {
-                    why: match error {
-                        ClientError::Unreachable { cause, .. } => cause,
-                        other => other.to_string(),
-                    },
-                })
+                if !std::mem::replace(&mut self.disconnected, true) {
+                    self.ready.push_back(Event::Disconnected {
+                        why: match error {
+                            ClientError::Unreachable { cause, .. } => cause,
+                            other => other.to_string(),
+                        },
+                    });
+                }
             }
         }
     }

@@ -68,7 +68,8 @@ impl Kafka {
             .collect())
     }
 
-    pub(crate) async fn watermarks_of(
+    /// Where these partitions of `topic` begin and end.
+    pub async fn watermarks_of(
         &self,
         topic: &str,
         partitions: &[i32],

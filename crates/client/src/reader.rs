@@ -96,6 +96,14 @@ pub enum Event {
     },
     /// A broker answers again.
     Reconnected,
+    /// The group has given this member these partitions, in place of all it had; each is read once
+    /// [`GroupReader::read_from`](crate::GroupReader::read_from) says from where ([`GroupStart::Asked`](crate::GroupStart)).
+    Assigned {
+        /// Topics and partitions.
+        partitions: Vec<(Arc<str>, i32)>,
+    },
+    /// The group has taken all partitions of this member ([`GroupStart::Asked`](crate::GroupStart)).
+    Revoked,
 }
 
 /// Reads one topic. An error of [`Reader::next`] is its last word.
