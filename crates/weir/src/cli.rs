@@ -101,6 +101,8 @@ pub enum Command {
     /// Processors: read a topic, write another
     #[command(subcommand)]
     Process(commands::process::ProcessCommand),
+    /// Keep topics as files in HDFS, S3 or a folder, every record once
+    Archive(commands::archive::ArchiveArgs),
     /// Print the completions for a shell
     Completions(commands::completions::CompletionsArgs),
     /// Print the manual page, or write one for every command with --out

@@ -56,6 +56,12 @@ impl Progress for Bar {
                     .clamp(0, duration_us)
                     .unsigned_abs(),
             );
+        } else if let Some(total) = snapshot.total.filter(|&total| total > 0) {
+            if self.0.length() == Some(0) {
+                self.0.set_style(plain("{bar:30} {percent:>3} %  {msg}"));
+            }
+            self.0.set_length(total);
+            self.0.set_position(snapshot.records.min(total));
         } else {
             self.0.tick();
         }

@@ -71,9 +71,9 @@ const RULES: &[Rule] = &[
     },
     Rule {
         words: &["weir_log", "weir_broker"],
-        within: &["web", "processors", "sources", "client"],
+        within: &["web", "processors", "archive", "sources", "client"],
         except: &[],
-        why: "`web`, `processors`, `sources` and `client` never see `log` or `broker`",
+        why: "`web`, `processors`, `archive`, `sources` and `client` never see `log` or `broker`",
         remedy: "Go through `weir_client`, so that a cluster serves as well",
     },
 ];

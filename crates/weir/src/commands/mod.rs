@@ -7,6 +7,7 @@
     reason = "the comments of options are the help that people read in a terminal"
 )]
 
+pub mod archive;
 pub mod broker;
 pub mod completions;
 pub mod consume;
@@ -32,6 +33,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Consume(args) => consume::run(args, context).await,
         Command::Topic(command) => topic::run(command, context).await,
         Command::Process(command) => process::run(command, context).await,
+        Command::Archive(args) => archive::run(args, context).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

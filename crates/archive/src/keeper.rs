@@ -1,0 +1,301 @@
+//! Keeps one partition: records in, ranges claimed one after the other.
+//!
+//! A keeper looks up where the chain ends, asks for the records from there on, and writes. While one range is being finished and
+//! claimed the next is being written already. Whatever goes wrong (the store, a range another has claimed) ends the
+//! attempt: what was being written is thrown away, and it begins again with a look at the chain. Kafka is the buffer in front of a
+//! store that is away; nothing is read meanwhile. Dropping a keeper at any moment is as good as killing the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use weir_base::time::Clock;
+use weir_client::Record;
+
+use crate::claim::{Chain, ClaimedFile, Tail};
+use crate::range::{Range, Rolling, Sealed};
+use crate::store::StoreError;
+
+/// Batches of records that wait for a keeper.
+const WAITING: usize = 2;
+/// How long a store that fails is left alone at most.
+const RETRY_MOST: Duration = Duration::from_secs(10);
+
+/// What a keeper is told.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// The next records, in their order.
+    Records(Vec<Record>),
+    /// There are no more for now.
+    CaughtUp,
+    /// Where the log ended when it was asked for: whoever does not follow is done there.
+    EndsAt(i64),
+    /// There will be no more: archive what there is, and end.
+    End,
+}
+
+/// What a keeper says.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// Records are wanted from `offset` on; what was asked for before no longer is.
+    ReadFrom {
+        partition: i32,
+        offset: i64,
+        to: mpsc::Sender<Message>,
+    },
+    /// No records are wanted for now.
+    Hold { partition: i32 },
+    /// The files are archived, and with them everything before `next`.
+    Archived {
+        partition: i32,
+        next: i64,
+        files: Vec<ClaimedFile>,
+    },
+    /// The store would not, and is tried again.
+    Waiting { partition: i32, why: StoreError },
+    /// Everything there was is archived.
+    Done { partition: i32 },
+}
+
+/// Keeps a partition.
+pub(crate) struct Keeper {
+    pub(crate) chain: Chain,
+    pub(crate) rolling: Rolling,
+    /// Whether it goes on when it has caught up.
+    pub(crate) follow: bool,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// How long a store that fails is left alone at first.
+    pub(crate) retry: Duration,
+    pub(crate) said: mpsc::UnboundedSender<Said>,
+}
+
+/// Why an attempt ended.
+enum Ended {
+    /// Nobody gives us records any more.
+    Gone,
+    /// Another was quicker.
+    Lost,
+    /// The store.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Keeper {
+    /// Keeps the partition until it is told to end, or nobody listens.
+    pub(crate) async fn run(self) {
+        let partition = self.chain.layout().partition();
+        let mut retry = self.retry;
+        loop {
+            let mut attempt = Attempt::new(&self);
+            let ended = attempt.keep().await;
+            if attempt.archived_something {
+                retry = self.retry;
+            }
+            drop(attempt);
+            match ended {
+                Ok(()) => {
+                    self.say(Said::Done { partition });
+                    return;
+                }
+                Err(Ended::Gone) => return,
+                Err(Ended::Lost) => {}
+                Err(Ended::Failed(why)) => {
+                    self.say(Said::Hold { partition });
+                    self.say(Said::Waiting { partition, why });
+                    if self.said.is_closed() {
+                        return;
+                    }
+                    tokio::time::sleep(retry).await;
+                    retry = (retry * 2).min(RETRY_MOST);
+                }
+            }
+        }
+    }
+
+    fn say(&self, said: Said) {
+        // Where nobody listens any more the keeper is about to be dropped.
+        let _ = self.said.send(said);
+    }
+}
+
+/// One attempt, from a look at the chain on.
+struct Attempt<'a> {
+    keeper: &'a Keeper,
+    /// The range being written.
+    range: Option<Range>,
+    /// The range before it, being finished and claimed.
+    sealing: Option<Sealing>,
+    /// The offset of the next record wanted.
+    next: i64,
+    ends_at: Option<i64>,
+    archived_something: bool,
+}
+
+/// Ends its task when dropped.
+struct Sealing(JoinHandle<Result<Sealed, StoreError>>);
+
+impl Drop for Sealing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<'a> Attempt<'a> {
+    fn new(keeper: &'a Keeper) -> Self {
+        Self {
+            keeper,
+            range: None,
+            sealing: None,
+            next: 0,
+            ends_at: None,
+            archived_something: false,
+        }
+    }
+
+    async fn keep(&mut self) -> Result<(), Ended> {
+        let (mut tail, settled) = self.keeper.chain.load().await?;
+        self.next = tail.next;
+        self.archived(&tail, settled);
+        let (to, mut messages) = mpsc::channel(WAITING);
+        self.keeper.say(Said::ReadFrom {
+            partition: self.keeper.chain.layout().partition(),
+            offset: tail.next,
+            to,
+        });
+        loop {
+            let message = tokio::select! {
+                biased;
+                sealed = wait_for(&mut self.sealing) => {
+                    tail = self.sealed(sealed)?;
+                    continue;
+                }
+                () = time_is_up(self.keeper, self.range.as_ref().map(|range| range.began)), if self.sealing.is_none() => {
+                    self.seal(&mut tail).await?;
+                    continue;
+                }
+                message = messages.recv() => message,
+            };
+            let end = match message {
+                Some(Message::Records(records)) => {
+                    self.take(&mut tail, records).await?;
+                    self.ends_at.is_some_and(|end| self.next >= end)
+                }
+                Some(Message::CaughtUp) => true,
+                Some(Message::EndsAt(end)) => {
+                    self.ends_at = Some(end);
+                    self.next >= end
+                }
+                Some(Message::End) => {
+                    self.seal_all(&mut tail).await?;
+                    return Ok(());
+                }
+                // The partition is another's now: so is what is being written.
+                None => return Err(Ended::Gone),
+            };
+            if end && !self.keeper.follow {
+                self.seal_all(&mut tail).await?;
+                return Ok(());
+            }
+        }
+    }
+
+    async fn take(&mut self, tail: &mut Tail, records: Vec<Record>) -> Result<(), Ended> {
+        for record in records {
+            if record.offset < self.next {
+                continue;
+            }
+            let full = self
+                .range
+                .as_ref()
+                .is_some_and(|range| range.is_full_for(&record, &self.keeper.rolling));
+            if full {
+                self.seal(tail).await?;
+            }
+            let (next, clock) = (self.next, &self.keeper.clock);
+            let range = self
+                .range
+                .get_or_insert_with(|| Range::new(next, clock.monotonic()));
+            range.push(&self.keeper.chain, &record);
+            self.next = range.next();
+        }
+        if let Some(range) = &mut self.range {
+            range.send(&**self.keeper.chain.store()).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins to seal the range, as soon as the one before is.
+    async fn seal(&mut self, tail: &mut Tail) -> Result<(), Ended> {
+        if self.sealing.is_some() {
+            let sealed = wait_for(&mut self.sealing).await;
+            *tail = self.sealed(sealed)?;
+        }
+        if let Some(range) = self.range.take() {
+            let sealing = range.seal(self.keeper.chain.clone(), tail.clone());
+            self.sealing = Some(Sealing(tokio::spawn(sealing)));
+        }
+        Ok(())
+    }
+
+    async fn seal_all(&mut self, tail: &mut Tail) -> Result<(), Ended> {
+        self.seal(tail).await?;
+        if self.sealing.is_some() {
+            let sealed = wait_for(&mut self.sealing).await;
+            *tail = self.sealed(sealed)?;
+        }
+        Ok(())
+    }
+
+    fn sealed(&mut self, sealed: Result<Sealed, StoreError>) -> Result<Tail, Ended> {
+        self.sealing = None;
+        match sealed? {
+            Sealed::Won { tail, files } => {
+                self.archived(&tail, files);
+                Ok(tail)
+            }
+            Sealed::Lost => Err(Ended::Lost),
+        }
+    }
+
+    fn archived(&mut self, tail: &Tail, files: Vec<ClaimedFile>) {
+        self.archived_something |= !files.is_empty();
+        self.keeper.say(Said::Archived {
+            partition: self.keeper.chain.layout().partition(),
+            next: tail.next,
+            files,
+        });
+    }
+}
+
+/// Returns when a range that began then has been open long enough; never without one.
+async fn time_is_up(keeper: &Keeper, began: Option<Duration>) {
+    let Some(began) = began else {
+        return std::future::pending().await;
+    };
+    let due = began.saturating_add(keeper.rolling.after);
+    loop {
+        let left = due.saturating_sub(keeper.clock.monotonic());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left).await;
+    }
+}
+
+async fn wait_for(sealing: &mut Option<Sealing>) -> Result<Sealed, StoreError> {
+    let Some(Sealing(task)) = sealing else {
+        return std::future::pending().await;
+    };
+    match task.await {
+        Ok(sealed) => sealed,
+        Err(ended) => Err(StoreError::Remedy(format!(
+            "a file could not be finished: {ended}"
+        ))),
+    }
+}

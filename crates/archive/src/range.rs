@@ -1,0 +1,194 @@
+//! A range of a partition's offsets that is being written: records in, finished files and a claim out.
+//!
+//! A range has a file for each hour that its records fall into, mostly one; late records do not cut it in two. It is written as it
+//! comes, so a store that takes pieces needs little memory; the files have names of this attempt alone until they are claimed
+//! (`claim`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+use weir_client::Record;
+
+use crate::claim::{Chain, Claim, Claimed, ClaimedFile, Tail};
+use crate::formats::Encoder;
+use crate::layout::Hour;
+use crate::store::{Store, StoreError, Writer};
+
+/// Hours a range has files of at most.
+const MAX_HOURS: usize = 16;
+
+/// When a range ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rolling {
+    /// When a file of it is about so long.
+    pub bytes: u64,
+    /// When its first record was read so long ago.
+    pub after: Duration,
+    /// When so much of it is held in memory.
+    pub held_bytes: usize,
+}
+
+/// Records that follow one another, on their way into files.
+pub(crate) struct Range {
+    id: String,
+    from: i64,
+    next: i64,
+    /// When its first record came.
+    pub(crate) began: Duration,
+    files: BTreeMap<Hour, OpenFile>,
+}
+
+struct OpenFile {
+    encoder: Box<dyn Encoder>,
+    writer: Option<Box<dyn Writer>>,
+    written: String,
+    first: i64,
+    last: i64,
+    records: u64,
+    sent_bytes: u64,
+}
+
+impl Range {
+    /// A range that begins at `from`.
+    pub(crate) fn new(from: i64, began: Duration) -> Self {
+        Self {
+            id: Uuid::new_v4().simple().to_string(),
+            from,
+            next: from,
+            began,
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// The offset behind its last record.
+    pub(crate) fn next(&self) -> i64 {
+        self.next
+    }
+
+    /// Whether it must end before this record.
+    pub(crate) fn is_full_for(&self, record: &Record, rolling: &Rolling) -> bool {
+        let mut held_bytes = 0;
+        for file in self.files.values() {
+            let held = file.encoder.held_bytes();
+            held_bytes += held;
+            if file.sent_bytes + held as u64 >= rolling.bytes {
+                return true;
+            }
+        }
+        held_bytes >= rolling.held_bytes
+            || (self.files.len() >= MAX_HOURS
+                && !self.files.contains_key(&Hour::of(record.timestamp)))
+    }
+
+    /// The next record.
+    pub(crate) fn push(&mut self, chain: &Chain, record: &Record) {
+        let number = self.files.len();
+        let file = self
+            .files
+            .entry(Hour::of(record.timestamp))
+            .or_insert_with(|| OpenFile {
+                encoder: chain.layout().format().encoder(),
+                writer: None,
+                written: chain.layout().unfinished_file(self.from, &self.id, number),
+                first: record.offset,
+                last: record.offset,
+                records: 0,
+                sent_bytes: 0,
+            });
+        file.encoder.push(record);
+        file.last = record.offset;
+        file.records += 1;
+        self.next = record.offset + 1;
+    }
+
+    /// Sends on what has gathered.
+    pub(crate) async fn send(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        let piece_bytes = store.piece_bytes();
+        for file in self.files.values_mut() {
+            if file.encoder.ready_bytes() >= piece_bytes {
+                let piece = file.encoder.take();
+                file.write(store, piece).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes the files, claims the range, which begins where `tail` ends, and settles it.
+    pub(crate) async fn seal(self, chain: Chain, tail: Tail) -> Result<Sealed, StoreError> {
+        let store = chain.store().clone();
+        let mut files = Vec::with_capacity(self.files.len());
+        for (hour, file) in self.files {
+            files.push(file.finish(&*store, &chain, hour).await?);
+        }
+        let claim = Claim {
+            id: self.id,
+            from: self.from,
+            next: self.next,
+            files,
+        };
+        match chain.claim(&tail, &claim).await? {
+            Claimed::Won(mut tail) => {
+                chain.settle(&claim).await?;
+                chain.prune(&mut tail).await?;
+                Ok(Sealed::Won {
+                    tail,
+                    files: claim.files,
+                })
+            }
+            Claimed::Lost => {
+                // The range is another's, so nobody will ever claim these.
+                for file in &claim.files {
+                    store.delete(&file.written).await?;
+                }
+                Ok(Sealed::Lost)
+            }
+        }
+    }
+}
+
+/// What became of a range.
+pub(crate) enum Sealed {
+    /// Its files are archived.
+    Won {
+        /// Where the chain goes on.
+        tail: Tail,
+        /// The files.
+        files: Vec<ClaimedFile>,
+    },
+    /// Another had claimed the range.
+    Lost,
+}
+
+impl OpenFile {
+    async fn write(&mut self, store: &dyn Store, piece: Bytes) -> Result<(), StoreError> {
+        self.sent_bytes += piece.len() as u64;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert(store.write(&self.written).await?),
+        };
+        writer.write(piece).await
+    }
+
+    async fn finish(
+        mut self,
+        store: &dyn Store,
+        chain: &Chain,
+        hour: Hour,
+    ) -> Result<ClaimedFile, StoreError> {
+        let rest = self.encoder.finish();
+        self.write(store, rest).await?;
+        if let Some(writer) = self.writer {
+            writer.finish().await?;
+        }
+        Ok(ClaimedFile {
+            path: chain.layout().file(hour, self.first, self.last),
+            written: self.written,
+            first: self.first,
+            last: self.last,
+            records: self.records,
+            bytes: self.sent_bytes,
+        })
+    }
+}
