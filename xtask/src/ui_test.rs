@@ -47,6 +47,7 @@ pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<(Tally, String)> 
             .env("CI", "true")
             .env("WEIR_URL", demo.url(""))
             .env("EXAMPLE_ORIGIN", &origin)
+            .env("WEIR", weir)
             .env("CHROMIUM", &chromium)
             .env("ARTEFACTS", &artefacts),
         b"",

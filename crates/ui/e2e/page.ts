@@ -1,5 +1,6 @@
 // What the browser tests share: the server's topics by kind, and what stands on the screen as numbers.
 
+import { execFileSync } from 'node:child_process';
 import { expect, test, type APIRequestContext, type Page } from '@playwright/test';
 import type { Overview, TopicOverview } from '../src/lib/api';
 
@@ -100,6 +101,59 @@ export async function newRecords(request: APIRequestContext, topic: string, more
   const before = await records();
   await expect.poll(records).toBeGreaterThan(before + more);
 }
+
+/** Makes a topic of a name of its own, as a user would; `more` are options of `weir topic create`. */
+export async function makeTopic(request: APIRequestContext, name: string, ...more: string[]): Promise<string> {
+  const weir = process.env['WEIR'];
+  test.skip(!weir, 'SKIPPED: the environment does not say where the program is (WEIR=target/debug/weir)');
+  const topic = `${name}-${Date.now()}`;
+  const { bootstrap } = await overview(request);
+  execFileSync(weir!, ['--bootstrap', bootstrap, 'topic', 'create', topic, ...more], { stdio: 'pipe' });
+  return topic;
+}
+
+/** Publishes values; a key is text, a value text as it stands or what becomes JSON. */
+export async function publish(request: APIRequestContext, topic: string, records: { key?: string; value: unknown }[]): Promise<void> {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  for (let from = 0; from < records.length; from += 5000) {
+    const part = records.slice(from, from + 5000).map(({ key, value }) => ({
+      ...(key !== undefined && { key: base64(key) }),
+      value: base64(typeof value === 'string' ? value : JSON.stringify(value)),
+    }));
+    const answer = await request.post(`/topics/${topic}`, {
+      headers: { 'content-type': 'application/vnd.kafka.binary.v2+json' },
+      data: JSON.stringify({ records: part }),
+    });
+    expect(answer.ok(), await answer.text()).toBe(true);
+  }
+}
+
+/** Of each pixel column of a chart's canvas the rows that are of a colour, first and last; null where none is. */
+export const columnsOf = (page: Page, token: string, chart = 'chart'): Promise<([number, number] | null)[]> =>
+  page.evaluate(
+    ({ token, chart }) => {
+      const canvas = document.querySelector<HTMLCanvasElement>(`[data-chart="${chart}"] canvas`)!;
+      const over = document.querySelector<HTMLElement>(`[data-chart="${chart}"] .u-over`)!;
+      const probe = document.createElement('span');
+      probe.style.color = `var(${token})`;
+      document.body.append(probe);
+      const [r, g, b] = getComputedStyle(probe).color.match(/\d+/g)!.map(Number) as [number, number, number];
+      probe.remove();
+      const [left, width] = [Math.ceil(over.offsetLeft * devicePixelRatio), Math.floor(over.clientWidth * devicePixelRatio)];
+      const { data } = canvas.getContext('2d')!.getImageData(left, 0, width, canvas.height);
+      return Array.from({ length: width }, (_, x): [number, number] | null => {
+        let [first, last] = [-1, -1];
+        for (let y = 0; y < canvas.height; y += 1) {
+          const i = (y * width + x) * 4;
+          if (Math.abs(data[i]! - r) + Math.abs(data[i + 1]! - g) + Math.abs(data[i + 2]! - b) > 60 || data[i + 3]! < 128) continue;
+          if (first < 0) first = y;
+          last = y;
+        }
+        return first < 0 ? null : [first, last];
+      });
+    },
+    { token, chart },
+  );
 
 export const scrollsSideways = (page: Page): Promise<boolean> =>
   page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);

@@ -25,14 +25,20 @@ export const routes = {
   /** As it comes, from the start of a window on. */
   series: (topic: string, { from_ms, window_ms, columns }: { from_ms: number; window_ms: number; columns: number | null }) =>
     withQuery(`${topicPath(topic)}/series`, { from: iso(from_ms), window: `${window_ms}ms`, columns }),
-  /** A stretch of time, once; as JSON or `csv`. */
-  seriesOnce: (topic: string, asked: { from_ms: number; to_ms: number; columns?: number | null; series?: readonly string[]; format?: 'csv' }) =>
+  /** A stretch of time, once. */
+  seriesOnce: (topic: string, asked: { from_ms: number; to_ms: number; columns?: number | null; series?: readonly string[] }) =>
     withQuery(`${topicPath(topic)}/series`, {
       from: iso(asked.from_ms),
       to: iso(asked.to_ms),
       columns: asked.columns,
       series: asked.series,
-      format: asked.format,
+    }),
+  /** The same for a notebook: of the newest window, or of a stretch. */
+  seriesCsv: (topic: string, of: { window: string } | { from_ms: number; to_ms: number }, series: string | null) =>
+    withQuery(`${topicPath(topic)}/series`, {
+      ...('window' in of ? { window: of.window } : { from: iso(of.from_ms), to: iso(of.to_ms) }),
+      series,
+      format: 'csv',
     }),
   records: (topic: string, query: { from: string; limit?: number; full?: boolean; partition?: number }) =>
     withQuery(`${topicPath(topic)}/records`, query),

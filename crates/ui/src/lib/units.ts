@@ -106,3 +106,10 @@ export function formatWindow(window_s: number): string {
   if (window_s % 3600 === 0) return `${window_s / 3600}h`;
   return window_s % 60 === 0 ? `${window_s / 60}m` : `${window_s}s`;
 }
+
+/** A length of time as commands take it, in ms: `500ms`, `2s`, `1m`. Null where it is none. */
+export function parseSpan(text: string): number | null {
+  const match = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(text);
+  if (!match) return null;
+  return Number(match[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h'];
+}

@@ -5,6 +5,7 @@ import type { Problem, SeriesAnswer } from '../api';
 import { isProblem, systemTimers, type LinkState } from '../link';
 import { overview } from '../overview.svelte';
 import { routes } from '../routes';
+import { inArrivalOrder } from '../series/arrivals';
 import type { Part } from '../series/csv';
 import { columnOf, timeOf, type Grid } from '../series/grid';
 import { SeriesFeed } from '../series/feed';
@@ -23,6 +24,8 @@ export interface NumbersOptions {
   whole?: boolean;
   /** What came before the page was opened is of use. */
   past?: boolean;
+  /** The series a ring is of, where it is called otherwise. */
+  nameOf?: (ring: string) => string;
 }
 
 /** What is known of the numbers, for people. */
@@ -102,7 +105,7 @@ export class Numbers {
         this.kept = answers.map(({ series, passed_over, reasons }, index) => {
           const store = makeStore(index);
           store.passOver(passed_over, reasons);
-          store.add(series, true);
+          store.add(options.whole ? series.map(inArrivalOrder) : series, true);
           return store;
         });
         this.problem = null;
@@ -189,11 +192,11 @@ export class Numbers {
 
   /** Every point of a stretch, from the log; what came while the page was open from here, where only it knows when. */
   async points(from_ms: number, to_ms: number, series: (topic: number) => readonly string[]): Promise<Part[]> {
-    const { topics, whole, past } = this.options;
+    const { topics, whole, past, nameOf = (ring: string) => ring } = this.options;
     if (whole || past === false) {
       return topics.map((topic, index) => ({
         topic,
-        series: series(index).flatMap((name) => this.ring(index, name)?.columns(name) ?? []),
+        series: series(index).flatMap((name) => this.ring(index, name)?.columns(nameOf(name)) ?? []),
       }));
     }
     const { from_ms: from, to_ms: to } = stretchFor(from_ms, to_ms, 1, true);

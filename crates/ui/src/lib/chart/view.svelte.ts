@@ -10,6 +10,8 @@ const settled_ms = 300;
 export interface Cursor {
   t_ms: number;
   chart: string;
+  /** Set by keys: it stays until the pointer moves. */
+  held?: boolean;
 }
 
 export class ChartView {

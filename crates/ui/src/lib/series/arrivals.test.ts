@@ -1,6 +1,6 @@
 // What must hold of late and out-of-order numbers, of percentiles, and of numbers as CSV.
 import { describe, expect, it } from 'vitest';
-import { ArrivalOrder, disordered, late, percentile } from './arrivals';
+import { ArrivalOrder, disordered, inArrivalOrder, late, percentile } from './arrivals';
 import { csv } from './csv';
 
 describe('arrivals', () => {
@@ -8,6 +8,11 @@ describe('arrivals', () => {
     const order = new ArrivalOrder(2000);
     const marks = ([[1000, 1010], [2000, 2010], [1500, 2020], [3000, 5000], [3100, 5101], [2500, 9000], [3200, 5200]] as const).map(([made, came]) => order.mark(made, came));
     expect(marks).toEqual([0, 0, disordered, 0, late, late | disordered, 0]);
+  });
+
+  it('what came in order of creation is put into the order of arrival, every column of it', () => {
+    const columns = { name: 'a', t_ms: [1, 2, 3], v: [10, 20, 30], arrival_ms: [9, 5, 5], offset: [7, 6, 5] };
+    expect(inArrivalOrder(columns)).toEqual({ name: 'a', t_ms: [3, 2, 1], v: [30, 20, 10], arrival_ms: [5, 5, 9], offset: [5, 6, 7] });
   });
 
   it('percentiles are values that were measured, by nearest rank', () => {

@@ -1,5 +1,7 @@
 // When numbers were made against when they came: which came late, which out of order, and how long they took. Pure.
 
+import type { SeriesColumns } from '../api';
+
 /** Bits of `Point.mark`. */
 export const late = 1;
 export const disordered = 2;
@@ -17,6 +19,13 @@ export class ArrivalOrder {
     if (!isDisordered) this.newest_ms = created_ms;
     return (arrived_ms - created_ms > this.late_ms ? late : 0) | (isDisordered ? disordered : 0);
   }
+}
+
+/** The same points in the order they arrived: what is asked for once comes in the order of creation. */
+export function inArrivalOrder({ name, t_ms, v, arrival_ms, offset }: SeriesColumns): SeriesColumns {
+  const order = t_ms.map((_, i) => i).sort((a, b) => arrival_ms[a]! - arrival_ms[b]! || offset[a]! - offset[b]!);
+  const by = (column: number[]): number[] => order.map((i) => column[i]!);
+  return { name, t_ms: by(t_ms), v: by(v), arrival_ms: by(arrival_ms), offset: by(offset) };
 }
 
 /** The least value that `part` of all (0 to 1) do not exceed (nearest rank); null of none. */

@@ -154,8 +154,8 @@ describe('a stretch that stands still', () => {
   });
 
   it('reaches a little beyond what is shown, and a short one is asked for whole', () => {
-    expect(stretchFor(60_000, 120_000, 1000, false)).toMatchObject({ from_ms: 54_960, to_ms: 130_020 });
-    expect(stretchFor(60_000, 61_000, 1000, false)).toMatchObject({ from_ms: 55_000, to_ms: 71_000, columns: null });
+    expect(stretchFor(60_000, 120_000, 1000, false)).toMatchObject({ from_ms: 54_960, to_ms: 180_000 });
+    expect(stretchFor(60_000, 61_000, 1000, false)).toMatchObject({ from_ms: 55_000, to_ms: 121_000, columns: null });
   });
 
   const answer = (body: unknown, status = 200): Promise<Response> => Promise.resolve(new Response(JSON.stringify(body), { status }));

@@ -18,9 +18,9 @@ export interface Stretch {
   right: number;
 }
 
-/** Lines reach in from the left, and what was made within a stretch may have come somewhat later. */
+/** Lines reach in from the left, and what was made within a stretch may have come later: the log is sought by its records' times. */
 const before_ms = 5_000;
-const after_ms = 10_000;
+const after_ms = 60_000;
 /** The server's bound. */
 const mostColumns = 4096;
 
