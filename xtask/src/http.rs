@@ -39,6 +39,15 @@ pub fn get(url: &str) -> Result<(u16, String, String)> {
     Ok((status, kind, text))
 }
 
+/// The status that a PUT without a body is answered with.
+pub fn put(url: &str) -> Result<u16> {
+    let answer = agent()
+        .put(url)
+        .send_empty()
+        .with_context(|| format!("putting {url}"))?;
+    Ok(answer.status().as_u16())
+}
+
 /// The JSON a route answers with 200.
 pub fn json(url: &str) -> Result<Value> {
     let (status, _, text) = get(url)?;

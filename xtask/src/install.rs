@@ -138,7 +138,9 @@ pub fn jars(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     fs::create_dir_all(&folder)?;
     run(
         Command::new(maven)
-            .args(["--quiet", "--batch-mode", "--file"])
+            .args(["--quiet", "--batch-mode", "--global-settings"])
+            .arg(workspace.path("interop/java/settings.xml"))
+            .arg("--file")
             .arg(&wanted)
             .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
             .arg(format!("-DoutputDirectory={}", folder.display())),

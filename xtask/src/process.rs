@@ -103,6 +103,21 @@ impl Running {
         })
     }
 
+    /// SIGSTOP: it is there and answers nothing, until [`Running::go_on`].
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        Ok(kill_process(pid.context("process id 0")?, signal)?)
+    }
+
     /// SIGKILL: what a crash of the process does.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;
@@ -112,8 +127,7 @@ impl Running {
 
     /// SIGTERM, and its exit status; an error when it takes longer than the deadline.
     pub fn end(mut self, deadline: Duration) -> Result<(ExitStatus, Duration)> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("process id 0")?, Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {

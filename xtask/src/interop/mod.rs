@@ -5,13 +5,17 @@
 //! language it is written in and fails by exiting non-zero, its last line saying what was wrong, or, when it passes, which
 //! versions it ran.
 
+mod archive;
 mod clients;
 mod cluster;
 mod disk;
 mod durability;
+mod hdfs;
 mod hostile;
 mod kcat;
 mod page;
+mod preflight;
+mod s3;
 pub(crate) mod server;
 mod tools;
 mod tutorials;
@@ -50,6 +54,8 @@ fn cases() -> Vec<&'static Case> {
         hostile::CASES,
         disk::CASES,
         cluster::CASES,
+        archive::CASES,
+        preflight::CASES,
     ]
     .into_iter()
     .flatten()
