@@ -2,10 +2,12 @@
 //! `bench/results.md` with the machine and the commit. They inform; no test asserts a time.
 //!
 //! - [`kafka`]: start, produce and consume throughput, produce latency, of both brokers, in the order A B A B
+//! - [`chart`]: pictures a second of the page's chart in Chromium
 //! - [`video`]: bytes of a topic against its file, first picture, publisher-to-socket delay, memory and processor time
 //!
 //! Adding a measurement is one function and one line in its module's table.
 
+mod chart;
 mod kafka;
 mod machine;
 mod video;
@@ -84,6 +86,7 @@ pub(crate) fn run(
     let chosen: Vec<&Measurement> = kafka::MEASUREMENTS
         .iter()
         .chain(video::MEASUREMENTS)
+        .chain(chart::MEASUREMENTS)
         .filter(|(name, _)| {
             names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str()))
         })
