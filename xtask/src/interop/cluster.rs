@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +23,7 @@ const DEADLINE: Duration = Duration::from_mins(1);
 pub(super) const CASES: &[Case] = &[
     Case {
         name: "weir on its own broker",
-        what: "topic, produce, consume, publish video/testcard/sensor/lines, process words, the page",
+        what: "topic, produce, consume, publish video/testcard/sensor/ticker/lines, a followed log through kill -9 and rotation, process words, the page",
         run: |context| everything(context, context.server()?.kafka),
     },
     Case {
@@ -76,6 +77,8 @@ fn everything(context: &Context, kafka: SocketAddr) -> Result<String> {
     sensors(&weir, &page, &format!("{name}-numbers"), &folder).context("publish sensor")?;
     words(&weir, &page, &format!("{name}-text"), &folder)
         .context("publish lines, process words")?;
+    followed(&weir, &format!("{name}-followed"), &folder).context("publish lines --follow")?;
+    prices(&weir, &page, &format!("{name}-prices")).context("publish ticker")?;
     let (status, took) = page.end()?;
     ensure!(
         status.success(),
@@ -113,6 +116,23 @@ fn topics(weir: &Commands, topic: &str) -> Result<()> {
         "describe: {}",
         tail(&described)
     );
+    weir.run(
+        &[
+            "topic",
+            "alter",
+            topic,
+            "--config",
+            "cleanup.policy=compact",
+        ],
+        "",
+    )?;
+    let described = weir.run(&["topic", "describe", topic], "")?;
+    ensure!(
+        described.contains("keeps the newest record of each key for ever")
+            && described.contains(setting),
+        "after alter: {}",
+        tail(&described)
+    );
     weir.run(&["topic", "delete", topic], "")?;
     let again = weir.command(&["topic", "describe", topic]).output()?;
     ensure!(
@@ -125,6 +145,89 @@ fn topics(weir: &Commands, topic: &str) -> Result<()> {
         "the error does not name the topic: {}",
         String::from_utf8_lossy(&again.stderr)
     );
+    Ok(())
+}
+
+/// A log that is rotated both ways while its follower is killed and started again.
+fn followed(weir: &Commands, topic: &str, folder: &Path) -> Result<()> {
+    const ROUND: usize = 20_000;
+    weir.run(&["topic", "create", topic], "")?;
+    let log = folder.join("app.log");
+    let append = |from: usize, to: usize| -> Result<()> {
+        let lines = (from..to).fold(String::new(), |mut text, number| {
+            let _ = writeln!(text, "line {number}");
+            text
+        });
+        let mut file = fs::File::options().create(true).append(true).open(&log)?;
+        file.write_all(lines.as_bytes())?;
+        Ok(())
+    };
+    let shown = log.to_string_lossy();
+    let arguments = [
+        "publish",
+        "lines",
+        &shown,
+        "--topic",
+        topic,
+        "--follow",
+        "--from-start",
+    ];
+    let consume = |count: usize| {
+        let count = count.to_string();
+        weir.run(
+            &["consume", topic, "--from", "beginning", "--count", &count],
+            "",
+        )
+    };
+    append(0, ROUND)?;
+    let mut follower = weir.begin("follower", &arguments, folder)?;
+    consume(1)?;
+    for round in 1..4 {
+        follower.kill()?;
+        append(ROUND * round, ROUND * round + 100)?;
+        let aside = folder.join(format!("app.log.{}", 10 - round));
+        if round == 2 {
+            fs::copy(&log, aside)?;
+            fs::File::options().write(true).open(&log)?.set_len(0)?;
+        } else {
+            fs::rename(&log, aside)?;
+        }
+        append(ROUND * round + 100, ROUND * (round + 1))?;
+        follower = weir.begin("follower", &arguments, folder)?;
+        consume(ROUND * round)?;
+    }
+    let got = consume(4 * ROUND)?;
+    let (status, _) = follower.end(DEADLINE)?;
+    ensure!(status.success(), "it ended with {status} on SIGTERM");
+    for (number, line) in got.lines().enumerate() {
+        ensure!(
+            line == format!("line {number}"),
+            "line {number} is {line:?}: one was lost, doubled or is out of order"
+        );
+    }
+    Ok(())
+}
+
+fn prices(weir: &Commands, page: &Weir, topic: &str) -> Result<()> {
+    weir.run(
+        &[
+            "publish",
+            "ticker",
+            "--topic",
+            topic,
+            "--symbols",
+            "BOLT,CORK",
+            "--rate",
+            "100/s",
+            "--count",
+            "200",
+        ],
+        "",
+    )?;
+    let latest = http::json(&page.url(&format!("/topics/{topic}/latest")))?.to_string();
+    for symbol in ["BOLT", "CORK"] {
+        ensure!(latest.contains(symbol), "/latest lacks {symbol}: {latest}");
+    }
     Ok(())
 }
 

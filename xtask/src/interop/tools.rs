@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -30,6 +30,11 @@ pub(super) const CASES: &[Case] = &[
         name: "kafka-topics",
         what: "creates, lists, describes, deletes; kafka-configs describes",
         run: topics,
+    },
+    Case {
+        name: "kafka-configs",
+        what: "--alter on a living topic: kept for ever, up to a size, for a time, and the log does; weir describes it in words",
+        run: keeping,
     },
     Case {
         name: "kafka-console-producer",
@@ -113,6 +118,100 @@ fn topics(context: &Context) -> Result<String> {
     ensure!(
         !listed.lines().any(|line| line == topic),
         "{topic} is still listed after its deletion"
+    );
+    Ok("tools of Kafka 4.3.0".to_owned())
+}
+
+/// What the settings say is what the log then has.
+fn keeping(context: &Context) -> Result<String> {
+    let settings = [
+        "--set",
+        "log.retention.check.interval.ms=100",
+        "--set",
+        "log.cleaner.backoff.ms=100",
+    ];
+    let folder = context.folder("keeping")?;
+    let server = Weir::broker(context.weir()?, &folder, free_port()?, &settings)?;
+    let bootstrap = server.kafka.to_string();
+    let tool = |class: &str, arguments: &[&str], input: &str| -> Result<String> {
+        let mut command = java(context.workspace, KAFKA)?;
+        command
+            .args([class, "--bootstrap-server", &bootstrap])
+            .args(arguments);
+        Ok(run(&mut command, input.as_bytes(), DEADLINE)?.text())
+    };
+    tool(
+        TOPICS,
+        &[
+            "--create",
+            "--topic",
+            "kept",
+            "--config",
+            "retention.ms=-1",
+            "--config",
+            "segment.bytes=1048576",
+        ],
+        "",
+    )?;
+    let alter = |what: &[&str]| {
+        let of = [
+            "--entity-type",
+            "topics",
+            "--entity-name",
+            "kept",
+            "--alter",
+        ];
+        tool(CONFIGS, &[&of, what].concat(), "")
+    };
+    let earliest = || -> Result<u64> {
+        let said = tool(OFFSETS, &["--topic", "kept", "--time", "earliest"], "")?;
+        let offset = said.trim().rsplit(':').next().unwrap_or_default();
+        offset
+            .parse()
+            .with_context(|| format!("kafka-get-offsets: {said}"))
+    };
+    let until = |what: &str, holds: &dyn Fn(u64) -> bool| -> Result<u64> {
+        let started = Instant::now();
+        loop {
+            let found = earliest()?;
+            if holds(found) {
+                return Ok(found);
+            }
+            ensure!(
+                started.elapsed() < DEADLINE,
+                "{what}: the log begins at {found}"
+            );
+        }
+    };
+    produce_load(context, &bootstrap, "kept", 5_000, "none")?;
+    ensure!(
+        earliest()? == 0,
+        "records of a topic kept for ever are gone"
+    );
+    alter(&["--add-config", "retention.bytes=2000000"])?;
+    until("retention.bytes=2000000", &|start| {
+        (2_000..5_000).contains(&start)
+    })?;
+    alter(&["--add-config", "retention.ms=1000"])?;
+    until("retention.ms=1000", &|start| start == 5_000)?;
+    alter(&["--add-config", "retention.ms=-1,cleanup.policy=compact"])?;
+    alter(&["--delete-config", "retention.bytes"])?;
+    let described = run(
+        Command::new(context.weir()?).args([
+            "--bootstrap",
+            &bootstrap,
+            "topic",
+            "describe",
+            "kept",
+        ]),
+        b"",
+        DEADLINE,
+    )?
+    .text();
+    ensure!(
+        described.contains("keeps the newest record of each key for ever"),
+        "weir topic describe: {}",
+        tail(&described)
     );
     Ok("tools of Kafka 4.3.0".to_owned())
 }
