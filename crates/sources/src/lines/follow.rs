@@ -67,7 +67,8 @@ impl Follower {
             Ok(file) => {
                 let taken = (|| {
                     // What is beside it now was there before us.
-                    let beside = relatives(path).into_iter().map(|file| file.born_ns + 1);
+                    let beside = relatives(path).into_iter();
+                    let beside = beside.map(|file| file.born_ns.max(file.touched_ns) + 1);
                     let touched_ns = touched_ns(&file.metadata()?);
                     let since_ns = beside.fold(touched_ns, i64::max);
                     let position = if from_start {
@@ -338,12 +339,13 @@ impl Follower {
         Ok(true)
     }
 
-    /// The oldest of the files beside it that were made and last written to since, and not read.
+    /// The oldest of the files beside it that were written to since, and not read. (When they were made does not tell: a file
+    /// cut back and renamed later is older than its copy, and what it holds is newer.)
     fn missed(&self, named: Identity, since_ns: i64) -> io::Result<Option<Tracked>> {
         let mut missed: Vec<Relative> = self
             .untracked(named)
             .into_iter()
-            .filter(|file| file.rotated && file.born_ns >= since_ns && file.touched_ns >= since_ns)
+            .filter(|file| file.rotated && file.touched_ns >= since_ns)
             .collect();
         missed.sort_by_key(|file| (file.born_ns, file.touched_ns));
         for file in missed {

@@ -415,6 +415,26 @@ fn a_whole_file_that_came_and_was_cut_back_before_a_line_of_it_was_read_is_read_
 }
 
 #[test]
+fn a_file_copied_and_cut_back_and_then_renamed_before_it_was_read_is_read_after_its_copy() {
+    let mut bench = Bench::new();
+    bench.write("one\n");
+    bench.start();
+    bench.expect(&["one"]);
+    bench.kill();
+    bench.rotate();
+    bench.write("two\n");
+    bench.copytruncate();
+    bench.start();
+    bench.expect(&["two"]);
+    bench.kill();
+    bench.write("three\n");
+    bench.rotate();
+    bench.write("four\n");
+    bench.start();
+    bench.expect(&["three", "four"]);
+}
+
+#[test]
 fn a_hole_that_a_program_leaves_that_does_not_append_is_passed_over() {
     let mut bench = Bench::new();
     let mut file = fs::File::create(bench.path("log")).unwrap();
