@@ -139,7 +139,7 @@ test('a stretch saved as CSV has every point of it, and as PNG a picture', async
   const bytes = readFileSync((await png.path())!);
   expect(bytes.subarray(1, 4).toString()).toBe('PNG');
   expect(bytes.readUInt32BE(16)).toBeGreaterThan(800);
-  expect(png.suggestedFilename()).toMatch(/^saved-.*\.png$/);
+  expect(png.suggestedFilename()).toMatch(/^made-saved-.*\.png$/);
 });
 
 test('of a hundred series every one is drawn and named', async ({ page, request }) => {
