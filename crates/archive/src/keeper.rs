@@ -14,6 +14,7 @@ use weir_base::time::Clock;
 use weir_client::Record;
 
 use crate::claim::{Chain, ClaimedFile, Tail};
+use crate::formats::Encoders;
 use crate::range::{Range, Rolling, Sealed};
 use crate::store::StoreError;
 
@@ -61,6 +62,7 @@ pub(crate) enum Said {
 /// Keeps a partition.
 pub(crate) struct Keeper {
     pub(crate) chain: Chain,
+    pub(crate) encoders: Encoders,
     pub(crate) rolling: Rolling,
     /// Whether it goes on when it has caught up.
     pub(crate) follow: bool,
@@ -159,6 +161,8 @@ impl<'a> Attempt<'a> {
     }
 
     async fn keep(&mut self) -> Result<(), Ended> {
+        let store = self.keeper.chain.store();
+        self.keeper.encoders.load(&**store).await?;
         let (mut tail, settled) = self.keeper.chain.load().await?;
         self.next = tail.next;
         self.archived(&tail, settled);
@@ -221,7 +225,8 @@ impl<'a> Attempt<'a> {
             let range = self
                 .range
                 .get_or_insert_with(|| Range::new(next, clock.monotonic()));
-            range.push(&self.keeper.chain, &record);
+            let keeper = self.keeper;
+            range.push(&keeper.chain, &keeper.encoders, &keeper.rolling, &record);
             self.next = range.next();
         }
         if let Some(range) = &mut self.range {
@@ -237,7 +242,8 @@ impl<'a> Attempt<'a> {
             *tail = self.sealed(sealed)?;
         }
         if let Some(range) = self.range.take() {
-            let sealing = range.seal(self.keeper.chain.clone(), tail.clone());
+            let keeper = self.keeper;
+            let sealing = range.seal(keeper.chain.clone(), keeper.encoders.clone(), tail.clone());
             self.sealing = Some(Sealing(tokio::spawn(sealing)));
         }
         Ok(())

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use weir_client::Record;
 
 use crate::claim::{Chain, Claim, Claimed, ClaimedFile, Tail};
-use crate::formats::Encoder;
+use crate::formats::{EncodeError, Encoder, Encoders};
 use crate::layout::Hour;
 use crate::store::{Store, StoreError, Writer};
 
@@ -73,7 +73,7 @@ impl Range {
         for file in self.files.values() {
             let held = file.encoder.held_bytes();
             held_bytes += held;
-            if file.sent_bytes + held as u64 >= rolling.bytes {
+            if file.sent_bytes + file.encoder.will_be_bytes() >= rolling.bytes {
                 return true;
             }
         }
@@ -83,13 +83,19 @@ impl Range {
     }
 
     /// The next record.
-    pub(crate) fn push(&mut self, chain: &Chain, record: &Record) {
+    pub(crate) fn push(
+        &mut self,
+        chain: &Chain,
+        encoders: &Encoders,
+        rolling: &Rolling,
+        record: &Record,
+    ) {
         let number = self.files.len();
         let file = self
             .files
             .entry(Hour::of(record.timestamp))
             .or_insert_with(|| OpenFile {
-                encoder: chain.layout().format().encoder(),
+                encoder: encoders.encoder(rolling.held_bytes),
                 writer: None,
                 written: chain.layout().unfinished_file(self.from, &self.id, number),
                 first: record.offset,
@@ -116,11 +122,26 @@ impl Range {
     }
 
     /// Finishes the files, claims the range, which begins where `tail` ends, and settles it.
-    pub(crate) async fn seal(self, chain: Chain, tail: Tail) -> Result<Sealed, StoreError> {
+    pub(crate) async fn seal(
+        self,
+        chain: Chain,
+        encoders: Encoders,
+        tail: Tail,
+    ) -> Result<Sealed, StoreError> {
         let store = chain.store().clone();
         let mut files = Vec::with_capacity(self.files.len());
-        for (hour, file) in self.files {
-            files.push(file.finish(&*store, &chain, hour).await?);
+        let mut settled = true;
+        for (hour, mut file) in self.files {
+            let rest = file
+                .encoder
+                .finish()
+                .map_err(|EncodeError(why)| StoreError::Failed {
+                    what: "make",
+                    url: store.url(&file.written),
+                    why,
+                })?;
+            settled &= encoders.settle(&*store, file.encoder.columns()).await?;
+            files.push(file.finish(&*store, &chain, hour, rest).await?);
         }
         let claim = Claim {
             id: self.id,
@@ -128,7 +149,12 @@ impl Range {
             next: self.next,
             files,
         };
-        match chain.claim(&tail, &claim).await? {
+        let claimed = if settled {
+            chain.claim(&tail, &claim).await?
+        } else {
+            Claimed::Lost
+        };
+        match claimed {
             Claimed::Won(mut tail) => {
                 chain.settle(&claim).await?;
                 chain.prune(&mut tail).await?;
@@ -138,7 +164,7 @@ impl Range {
                 })
             }
             Claimed::Lost => {
-                // The range is another's, so nobody will ever claim these.
+                // Nobody will ever claim these.
                 for file in &claim.files {
                     store.delete(&file.written).await?;
                 }
@@ -157,7 +183,7 @@ pub(crate) enum Sealed {
         /// The files.
         files: Vec<ClaimedFile>,
     },
-    /// Another had claimed the range.
+    /// Another had claimed the range, or settled on other columns.
     Lost,
 }
 
@@ -176,8 +202,8 @@ impl OpenFile {
         store: &dyn Store,
         chain: &Chain,
         hour: Hour,
+        rest: Bytes,
     ) -> Result<ClaimedFile, StoreError> {
-        let rest = self.encoder.finish();
         self.write(store, rest).await?;
         if let Some(writer) = self.writer {
             writer.finish().await?;

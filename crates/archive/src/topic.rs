@@ -16,6 +16,7 @@ use weir_client::{
 
 use crate::archive::Shared;
 use crate::claim::{Chain, ClaimedFile};
+use crate::formats::Encoders;
 use crate::keeper::{Keeper, Message, Said};
 use crate::layout::Layout;
 use crate::{ArchiveError, Archived};
@@ -204,9 +205,11 @@ impl Topic {
     fn assigned(&mut self, partitions: &[(Arc<str>, i32)]) {
         self.revoked();
         self.assigned = true;
+        let encoders = Encoders::new(&Layout::new(self.name.clone(), 0, self.shared.format));
         for (_, partition) in partitions {
             let layout = Layout::new(self.name.clone(), *partition, self.shared.format);
             let keeper = Keeper {
+                encoders: encoders.clone(),
                 chain: Chain::new(self.shared.store.clone(), layout),
                 rolling: self.shared.rolling(partitions.len()),
                 follow: self.shared.follow,

@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::de::IgnoredAny;
 use weir_client::Record;
 
-use super::Encoder;
+use super::{EncodeError, Encoder};
 
 #[derive(Default)]
 pub(super) struct Jsonl(BytesMut);
@@ -66,8 +66,8 @@ impl Encoder for Jsonl {
         self.0.split().freeze()
     }
 
-    fn finish(&mut self) -> Bytes {
-        self.take()
+    fn finish(&mut self) -> Result<Bytes, EncodeError> {
+        Ok(self.take())
     }
 }
 

@@ -1,14 +1,24 @@
 //! What files hold: records in, bytes out.
 //!
-//! A format is one file here, one line in [`Format`] and one in [`Format::encoder`].
+//! A format is one file here, one line in [`Format`] and one in [`Encoders::encoder`].
 
+mod columns;
 mod jsonl;
+mod parquet;
 mod text;
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use weir_client::Record;
+
+use self::columns::{Column, Columns};
+use crate::layout::Layout;
+use crate::store::{Store, StoreError};
+
+/// How many bytes of records a row group of Parquet holds at most.
+const GROUP_BYTES: usize = 32 << 20;
 
 /// What the files of an archive hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,17 +27,20 @@ pub enum Format {
     Text,
     /// A JSON object a record.
     Jsonl,
+    /// A row a record.
+    Parquet,
 }
 
 impl Format {
     /// Every format there is.
-    pub const ALL: [Self; 2] = [Self::Text, Self::Jsonl];
+    pub const ALL: [Self; 3] = [Self::Text, Self::Jsonl, Self::Parquet];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -36,21 +49,70 @@ impl Format {
         match self {
             Self::Text => "txt",
             Self::Jsonl => "jsonl",
-        }
-    }
-
-    /// A file's encoder.
-    pub(crate) fn encoder(self) -> Box<dyn Encoder> {
-        match self {
-            Self::Text => Box::<text::Text>::default(),
-            Self::Jsonl => Box::<jsonl::Jsonl>::default(),
+            Self::Parquet => "parquet",
         }
     }
 }
 
+/// Makes the encoders of a topic's files.
+#[derive(Debug, Clone)]
+pub(crate) struct Encoders {
+    format: Format,
+    /// What Parquet's files of this topic have in common.
+    columns: Arc<Columns>,
+    columns_folder: String,
+}
+
+impl Encoders {
+    /// Those of the topic and the format of `layout`.
+    pub(crate) fn new(layout: &Layout) -> Self {
+        Self {
+            format: layout.format(),
+            columns: Arc::default(),
+            columns_folder: format!("{}/columns", layout.shared_folder()),
+        }
+    }
+
+    /// Learns what other processes have settled on.
+    pub(crate) async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
+        match self.format {
+            Format::Parquet => self.columns.load(store, &self.columns_folder).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// A file's encoder. `held_bytes`: what all files of a partition may hold in memory together.
+    pub(crate) fn encoder(&self, held_bytes: usize) -> Box<dyn Encoder> {
+        match self.format {
+            Format::Text => Box::<text::Text>::default(),
+            Format::Jsonl => Box::<jsonl::Jsonl>::default(),
+            Format::Parquet => {
+                let group_bytes = GROUP_BYTES.min(held_bytes / 4);
+                Box::new(parquet::Parquet::new(self.columns.clone(), group_bytes))
+            }
+        }
+    }
+
+    /// Makes a finished file's columns everybody's. `false`: others have settled on something else, so it must not be claimed.
+    pub(crate) async fn settle(
+        &self,
+        store: &dyn Store,
+        used: &[Column],
+    ) -> Result<bool, StoreError> {
+        if used.is_empty() {
+            return Ok(true);
+        }
+        self.columns.settle(store, &self.columns_folder, used).await
+    }
+}
+
+/// A file that could not be made of its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EncodeError(pub(crate) String);
+
 /// A name that is no format's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no format: there are text, jsonl")]
+#[error("{0:?} is no format: there are text, jsonl, parquet")]
 pub struct BadFormat(String);
 
 impl FromStr for Format {
@@ -70,12 +132,20 @@ pub(crate) trait Encoder: Send {
     fn push(&mut self, record: &Record);
     /// Bytes that are ready to be written.
     fn ready_bytes(&self) -> usize;
-    /// Bytes that are held in memory, ready or not: about what the file will grow by.
+    /// Bytes that are held in memory, ready or not.
     fn held_bytes(&self) -> usize;
+    /// About what the file will grow by of what is held.
+    fn will_be_bytes(&self) -> u64 {
+        self.held_bytes() as u64
+    }
     /// Hands out what is ready.
     fn take(&mut self) -> Bytes;
     /// Ends the file: what is still to be written.
-    fn finish(&mut self) -> Bytes;
+    fn finish(&mut self) -> Result<Bytes, EncodeError>;
+    /// The columns that the file has for members of JSON values.
+    fn columns(&self) -> &[Column] {
+        &[]
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +174,7 @@ pub(crate) mod tests {
             encoder.push(record);
             bytes.extend_from_slice(&encoder.take());
         }
-        bytes.extend_from_slice(&encoder.finish());
+        bytes.extend_from_slice(&encoder.finish().unwrap());
         bytes
     }
 

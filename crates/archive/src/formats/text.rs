@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use weir_client::Record;
 
-use super::Encoder;
+use super::{EncodeError, Encoder};
 
 #[derive(Default)]
 pub(super) struct Text(BytesMut);
@@ -28,8 +28,8 @@ impl Encoder for Text {
         self.0.split().freeze()
     }
 
-    fn finish(&mut self) -> Bytes {
-        self.take()
+    fn finish(&mut self) -> Result<Bytes, EncodeError> {
+        Ok(self.take())
     }
 }
 

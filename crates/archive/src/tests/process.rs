@@ -9,6 +9,7 @@ use weir_base::time::{ManualClock, Timestamp};
 use weir_client::Record;
 
 use crate::claim::Chain;
+use crate::formats::Encoders;
 use crate::formats::tests::record;
 use crate::keeper::{Keeper, Message, Said};
 use crate::range::Rolling;
@@ -50,8 +51,10 @@ pub(super) fn log(len: i64, dice: u64) -> Vec<Record> {
 pub(super) async fn archive(store: Memory, log: Arc<Vec<Record>>, setup: Setup) -> bool {
     let mut state = store.state();
     let (said, mut hears) = mpsc::unbounded_channel();
+    let layout = Layout::new("t".into(), 0, Format::Jsonl);
     let keeper = Keeper {
-        chain: Chain::new(Arc::new(store), Layout::new("t".into(), 0, Format::Jsonl)),
+        encoders: Encoders::new(&layout),
+        chain: Chain::new(Arc::new(store), layout),
         rolling: Rolling {
             bytes: setup.roll_bytes,
             after: Duration::MAX,

@@ -33,7 +33,8 @@ pub struct ArchiveArgs {
     /// Where to: file:///DIR, s3://BUCKET/PREFIX or hdfs://HOST:PORT/DIR (the NameNode's RPC port)
     #[arg(long, value_name = "URL")]
     to: Destination,
-    /// What the files hold: text (each value a line), jsonl (a JSON object a record)
+    /// What the files hold: text (each value a line), jsonl (a JSON object a record), parquet (a row a record, with columns
+    /// for the members of JSON values)
     #[arg(long, value_name = "FORMAT")]
     format: Format,
     /// How large a file becomes before the next is begun
