@@ -60,6 +60,9 @@ pub struct GroupReader {
     turns: Option<Arc<Turns>>,
     /// With [`GroupStart::Asked`]: the partitions being read, each with the offset that comes next.
     reading: BTreeMap<(Arc<str>, i32), i64>,
+    /// Whether the library has done what [`GroupReader::assign`] last told it; `reading` may have changed since.
+    settled: bool,
+    changed: bool,
     ready: VecDeque<Event>,
     probe: Option<JoinHandle<Result<(), ClientError>>>,
     retry_at: Option<Instant>,
@@ -120,6 +123,8 @@ impl Kafka {
             topics: topics.iter().map(|topic| Arc::from(*topic)).collect(),
             turns,
             reading: BTreeMap::new(),
+            settled: true,
+            changed: false,
             ready: VecDeque::new(),
             probe: None,
             retry_at: None,
@@ -213,8 +218,17 @@ impl GroupReader {
         }
     }
 
-    /// Tells the library what to read. What it had fetched already is fetched again.
-    fn assign(&self) -> Result<(), ClientError> {
+    /// Tells the library what to read, once it has done what it was told before. What it had fetched already is fetched again.
+    ///
+    /// An assignment stops every partition of the one before. librdkafka 2.12 aborts the process when it is told to stop one whose
+    /// stop is still under way (`rd_kafka_assignment_partition_stopped`), and does not say when it has stopped; but it starts none
+    /// of a new assignment before, so the first thing to come of that is the sign.
+    fn assign(&mut self) -> Result<(), ClientError> {
+        if !self.settled {
+            self.changed = true;
+            return Ok(());
+        }
+        self.changed = false;
         let mut list = TopicPartitionList::with_capacity(self.reading.len());
         for ((topic, partition), next) in &self.reading {
             list.add_partition_offset(topic, *partition, Offset::Offset(*next))
@@ -222,7 +236,20 @@ impl GroupReader {
         }
         self.consumer
             .assign(&list)
-            .map_err(|error| self.refused(&error))
+            .map_err(|error| self.refused(&error))?;
+        // Of nothing nothing comes, and nothing of it is stopped.
+        self.settled = list.count() == 0;
+        Ok(())
+    }
+
+    /// Something has come of what the library reads: `true` when that is no longer what is wanted. It comes again where it is.
+    fn came(&mut self) -> Result<bool, ClientError> {
+        self.settled = true;
+        let late = self.changed;
+        if late {
+            self.assign()?;
+        }
+        Ok(late)
     }
 
     fn refused(&self, error: &KafkaError) -> ClientError {
@@ -239,6 +266,8 @@ impl GroupReader {
         };
         while let Some(turn) = turns.next() {
             self.reading.clear();
+            // Nothing is assigned now.
+            (self.settled, self.changed) = (true, false);
             self.ready
                 .retain(|event| !matches!(event, Event::Record(_)));
             self.ready.push_back(match turn {
@@ -325,7 +354,7 @@ impl GroupReader {
         self.hear();
         match received {
             Ok(record) => {
-                if !self.is_wanted(&record) {
+                if self.came()? || !self.is_wanted(&record) {
                     return Ok(());
                 }
                 if self.disconnected {
@@ -337,7 +366,9 @@ impl GroupReader {
                 Ok(())
             }
             Err(KafkaError::PartitionEOF(partition)) => {
-                self.ready.push_back(Event::CaughtUp { partition });
+                if !self.came()? {
+                    self.ready.push_back(Event::CaughtUp { partition });
+                }
                 Ok(())
             }
             Err(error) => self.complaint(&error),

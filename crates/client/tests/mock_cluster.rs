@@ -5,6 +5,7 @@
     reason = "a failed expectation is the test's failure"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use weir_base::time::Timestamp;
 use weir_client::{
-    ClientError, Event, From, GroupReaderOptions, Kafka, NewRecord, ProducerOptions, Reader,
-    ReaderOptions, Record,
+    ClientError, Event, From, GroupReaderOptions, GroupStart, Kafka, NewRecord, ProducerOptions,
+    Reader, ReaderOptions, Record,
 };
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
@@ -318,6 +319,46 @@ async fn a_group_shares_the_partitions_and_goes_on_where_it_committed() {
     within(member.close()).await;
     let committed = within(kafka.committed("g", "t")).await.unwrap();
     assert_eq!(committed[0].offset, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_says_itself_from_where_may_change_its_mind_at_any_moment() {
+    let (_cluster, kafka) = cluster("t", 3);
+    for partition in 0..3 {
+        publish(&kafka, "t", partition, &["a", "b"]).await;
+    }
+    let options = GroupReaderOptions {
+        start: GroupStart::Asked,
+        ..GroupReaderOptions::default()
+    };
+    let mut member = kafka.group_reader(&["t"], "g", options).await.unwrap();
+    loop {
+        if let Event::Assigned { partitions } = within(member.next()).await.unwrap() {
+            assert_eq!(partitions.len(), 3);
+            break;
+        }
+    }
+    let topic: Arc<str> = Arc::from("t");
+    // The library would abort the process, were it told all of this as it is said.
+    for round in 0..20 {
+        for partition in 0..3 {
+            member.read_from(&[(topic.clone(), partition, 0)]).unwrap();
+            if round % 2 == 0 {
+                member.hold(&topic, partition).unwrap();
+            }
+        }
+    }
+    for partition in 0..3 {
+        member.read_from(&[(topic.clone(), partition, 1)]).unwrap();
+    }
+    let mut seen = BTreeSet::new();
+    while seen.len() < 3 {
+        if let Event::Record(record) = within(member.next()).await.unwrap() {
+            assert_eq!((record.offset, text(&record).as_str()), (1, "b"));
+            assert!(seen.insert(record.partition), "given out twice");
+        }
+    }
+    within(member.close()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
