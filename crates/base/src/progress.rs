@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub records: u64,
     /// Bytes of their values.
     pub bytes: u64,
+    /// Records that were not taken, by a stated rule.
+    pub passed_over: u64,
     /// Time in the material over time on the wall.
     pub speed: Option<f64>,
     /// How many records there will be, where that is known.

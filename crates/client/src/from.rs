@@ -22,6 +22,9 @@ pub enum From {
     Time(Timestamp),
     /// So many records before the end of each partition.
     Last(u64),
+    /// The offset of the next record in each partition; those that are not named start at their oldest record. Where the
+    /// offset is no longer there, or not yet, a [`crate::Event::Gap`] says so.
+    Positions(Vec<(i32, i64)>),
 }
 
 /// A `from` that says nothing this program understands.

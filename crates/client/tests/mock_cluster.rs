@@ -110,6 +110,8 @@ async fn a_reader_starts_at_an_offset_or_so_many_records_from_the_end() {
         (From::Offset(1), "b"),
         (From::Last(1), "d"),
         (From::Last(99), "a"),
+        (From::Positions(vec![(0, 2)]), "c"),
+        (From::Positions(vec![(7, 2)]), "a"),
     ] {
         let mut reader = kafka
             .reader("t", from.clone(), ReaderOptions::default())

@@ -14,20 +14,20 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use weir_base::time::{Clock, SystemClock};
 use weir_client::{
-    ClientError, Created, Event, From, Kafka, NewRecord, Producer, ProducerOptions, Reader,
-    ReaderOptions, Record, TopicSpec,
+    ClientError, Created, Event, From, Kafka, NewRecord, Producer, ProducerOptions, ReaderOptions,
+    Record, TopicSpec,
 };
+use weir_media::numbers::NO_UTF8;
 
-use self::counts::{Counts, parse_counted_to};
+use self::counts::{Changed, Counts, parse_counted_to};
 pub use self::split::{MAX_WORD_CHARS, words};
-use crate::{ProcessorError, Progress, Snapshot, Summary};
+use crate::machine::{Machine, Outlet};
+use crate::running::Running;
+use crate::tally::Tally;
+use crate::{ProcessorError, Progress, Summary};
 
 /// The header that says how far of the input is in a count.
 const COUNTED_TO: &str = "counted-to";
-/// How often the position is committed: it only spares a restart some reading.
-const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// How long the last flush may take once told to end.
-const LAST_FLUSH: Duration = Duration::from_millis(800);
 
 /// Counts words.
 #[derive(Clone)]
@@ -101,24 +101,21 @@ impl Words {
             linger_ms: 5,
             ..ProducerOptions::default()
         })?;
-        let mut counting = Counting {
+        Running {
+            machine: Counting {
+                // A contradiction found while restoring is written anew soon.
+                counts,
+                to: Arc::from(self.to.as_str()),
+                clock: self.clock.clone(),
+            },
+            inlet: reader,
+            outlet: Results(producer),
             flush_every: Duration::from_millis(self.flush_ms),
-            to: Arc::from(self.to.as_str()),
-            clock: self.clock.clone(),
-            // A contradiction found while restoring is written anew soon.
-            changed_since: counts.has_changed().then(|| self.clock.monotonic()),
-            committed_at: self.clock.monotonic(),
-            uncommitted: false,
-            summary: Summary::default(),
-            no_text: 0,
-            read_bytes: 0,
+            clock: self.clock,
             progress,
-            counts,
-            reader,
-            producer,
-        };
-        counting.run(&shutdown).await?;
-        Ok(counting.summary)
+        }
+        .run(&shutdown)
+        .await
     }
 
     async fn result_topic(
@@ -210,139 +207,52 @@ fn restore(counts: &mut Counts, record: &Record, last: &mut LastHeader) -> Resul
         .map_err(|error| error.to_string())
 }
 
-/// A run under way.
+/// The counts as a machine.
 struct Counting {
     counts: Counts,
-    reader: Reader,
-    producer: Producer,
     to: Arc<str>,
-    flush_every: Duration,
     clock: Arc<dyn Clock>,
-    /// When the first change came that is not yet written.
-    changed_since: Option<Duration>,
-    committed_at: Duration,
-    uncommitted: bool,
-    summary: Summary,
-    no_text: u64,
-    read_bytes: u64,
-    progress: Arc<dyn Progress>,
 }
 
-impl Counting {
-    async fn run(&mut self, shutdown: &CancellationToken) -> Result<(), ProcessorError> {
-        loop {
-            let now = self.clock.monotonic();
-            let flush_in = self
-                .changed_since
-                .map(|since| (since + self.flush_every).saturating_sub(now));
-            if flush_in.is_some_and(|wait| wait.is_zero()) {
-                self.flush().await?;
-                self.commit_now_and_then().await;
-                continue;
-            }
-            let wait = match (flush_in, self.uncommitted) {
-                (Some(wait), _) => Some(wait),
-                (None, true) => Some((self.committed_at + COMMIT_EVERY).saturating_sub(now)),
-                (None, false) => None,
-            };
-            let timer = async {
-                match wait {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break,
-                event = self.reader.next() => self.take(event?)?,
-                () = timer => self.commit_now_and_then().await,
-            }
+impl Machine for Counting {
+    fn take(&mut self, record: &Record, tally: &mut Tally) -> Result<bool, ProcessorError> {
+        match record.value.as_deref().map(std::str::from_utf8) {
+            Some(Ok(text)) => self.counts.add(record.partition, record.offset, text)?,
+            Some(Err(_)) => tally.pass_over(record, NO_UTF8),
+            // A record that deletes its key says nothing.
+            None => {}
         }
-        // What was counted and cannot be written in time is counted again by the next run.
-        match tokio::time::timeout(LAST_FLUSH, self.flush()).await {
-            Ok(flushed) => flushed?,
-            Err(_) => return Ok(()),
-        }
-        self.committed_at = Duration::ZERO;
-        drop(tokio::time::timeout(LAST_FLUSH, self.commit_now_and_then()).await);
-        Ok(())
+        Ok(true)
     }
 
-    fn take(&mut self, event: Event) -> Result<(), ProcessorError> {
-        match event {
-            Event::Record(record) => {
-                self.summary.read += 1;
-                self.read_bytes += record.value.as_ref().map_or(0, |value| value.len() as u64);
-                self.uncommitted = true;
-                match record.value.as_deref().map(std::str::from_utf8) {
-                    Some(Ok(text)) => self.counts.add(record.partition, record.offset, text)?,
-                    None => {}
-                    Some(Err(_)) => {
-                        self.no_text += 1;
-                        if self.no_text == 1 {
-                            self.progress.note(&format!(
-                                "records that are no text are passed over; the first is at offset {} of partition {}",
-                                record.offset, record.partition
-                            ));
-                        }
-                    }
-                }
-                if self.changed_since.is_none() && self.counts.has_changed() {
-                    self.changed_since = Some(self.clock.monotonic());
-                }
-            }
-            Event::Gap {
-                partition,
-                from,
-                to,
-            } => self.progress.note(&format!(
-                "offsets {from} to {to} of partition {partition} are gone and not counted"
-            )),
-            Event::Disconnected { why } => self.progress.note(&format!("waiting: {why}")),
-            Event::Reconnected => self.progress.note("Kafka answers again"),
-            _ => {}
-        }
-        Ok(())
+    fn missed(&mut self, _partition: i32, _from: i64, _to: i64) {}
+
+    fn pending(&self) -> usize {
+        self.counts.changed()
     }
 
-    /// Writes the counts that changed, and waits until they are acknowledged.
-    async fn flush(&mut self) -> Result<(), ProcessorError> {
-        self.changed_since = None;
-        let changed = self.counts.take_changed(&self.reader.positions());
-        if changed.is_empty() {
-            return Ok(());
-        }
+    fn results(&mut self, read_to: &[(i32, i64)]) -> Vec<NewRecord> {
         let now = self.clock.now();
-        for result in &changed {
-            let value = format!("{{\"count\":{}}}", result.count);
-            let record = NewRecord::new(self.to.clone(), value)
+        let changed = self.counts.take_changed(read_to);
+        let result = |result: Changed| {
+            NewRecord::new(self.to.clone(), format!("{{\"count\":{}}}", result.count))
                 .key(Bytes::copy_from_slice(result.word.as_bytes()))
-                .header(COUNTED_TO, result.counted_to.clone())
-                .timestamp(now);
-            // `flush` tells of the deliveries.
-            drop(self.producer.send(record).await?);
-        }
-        self.producer.flush().await?;
-        self.summary.written += changed.len() as u64;
-        self.progress.update(&Snapshot {
-            records: self.summary.read,
-            bytes: self.read_bytes,
-            ..Snapshot::default()
-        });
-        Ok(())
+                .header(COUNTED_TO, result.counted_to)
+                .timestamp(now)
+        };
+        changed.into_iter().map(result).collect()
     }
+}
 
-    async fn commit_now_and_then(&mut self) {
-        let now = self.clock.monotonic();
-        if !self.uncommitted || now < self.committed_at + COMMIT_EVERY || self.counts.has_changed()
-        {
-            return;
+/// Any producer of results: each word's newest stands, so nothing else need be known of what is in the topic.
+struct Results(Producer);
+
+impl Outlet for Results {
+    async fn write(&mut self, results: Vec<NewRecord>) -> Result<(), ProcessorError> {
+        for result in results {
+            // `flush` tells of the deliveries.
+            drop(self.0.send(result).await?);
         }
-        self.committed_at = now;
-        self.uncommitted = false;
-        if let Err(error) = self.reader.commit(&self.reader.positions()).await {
-            // The results themselves say how far they are.
-            tracing::debug!("{error}");
-        }
+        Ok(self.0.flush().await?)
     }
 }

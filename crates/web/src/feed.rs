@@ -142,6 +142,7 @@ impl Feed {
 async fn first_wanted(kafka: &Kafka, topic: &str, from: &From) -> Result<Option<i64>, Problem> {
     Ok(match from {
         From::Offset(offset) => Some(*offset),
+        From::Positions(positions) => positions.first().map(|(_, offset)| *offset),
         From::Time(time) => {
             let found = kafka.offsets_at(topic, *time).await?;
             found.first().and_then(|timed| timed.offset)

@@ -14,6 +14,7 @@ use crate::cli::Global;
 pub const DEFAULT_BOOTSTRAP: &str = "127.0.0.1:9092";
 
 /// What a command needs to know of the outside.
+#[derive(Clone)]
 pub struct Context {
     /// The Kafka that was asked for; `None` where nobody named one.
     pub bootstrap: Option<String>,

@@ -117,6 +117,9 @@ pub fn describe(snapshot: &Snapshot) -> String {
     if let Some(speed) = snapshot.speed {
         parts.push(format!("{speed:.2}×"));
     }
+    if snapshot.passed_over > 0 {
+        parts.push(format!("{} passed over", snapshot.passed_over));
+    }
     parts.join("  ")
 }
 

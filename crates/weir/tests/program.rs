@@ -545,7 +545,15 @@ fn the_demo_shows_video_numbers_and_words_and_ends_at_ctrl_c_with_130() {
     assert!(
         server.get("").contains("<!doctype html>") || server.get("").contains("<!DOCTYPE html>")
     );
-    for topic in ["demo-video", "demo-sensors", "demo-text", "demo-words"] {
+    for topic in [
+        "demo-video",
+        "sensors",
+        "sensors-average",
+        "sensors-combined",
+        "bursty",
+        "demo-text",
+        "demo-words",
+    ] {
         let got = server.run(&[
             "--json",
             "consume",

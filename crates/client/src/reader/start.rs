@@ -65,6 +65,15 @@ impl Kafka {
                 .zip(marks)
                 .map(|(found, m)| Start::at(found.offset.unwrap_or(m.end)))
                 .collect(),
+            From::Positions(positions) => marks
+                .iter()
+                .map(
+                    |m| match positions.iter().find(|(id, _)| *id == m.partition) {
+                        Some((_, offset)) => Start::wanted(*offset, *m),
+                        None => Start::at(m.start),
+                    },
+                )
+                .collect(),
             From::Resume { group } => self
                 .committed_of(group, topic, ids.to_vec())
                 .await?

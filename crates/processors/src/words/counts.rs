@@ -55,8 +55,9 @@ impl Counts {
         self.words.len()
     }
 
-    pub(super) fn has_changed(&self) -> bool {
-        !self.changed.is_empty()
+    /// How many counts are to be written.
+    pub(super) fn changed(&self) -> usize {
+        self.changed.len()
     }
 
     /// Takes up a result of an earlier run.
@@ -211,7 +212,7 @@ mod tests {
         counts.add(0, 0, "a b A").unwrap();
         counts.add(0, 1, "a").unwrap();
         assert_eq!(take(&mut counts), map(&[("a", 3), ("b", 1)]));
-        assert!(!counts.has_changed());
+        assert_eq!(counts.changed(), 0);
         counts.add(0, 2, "b").unwrap();
         assert_eq!(take(&mut counts), map(&[("b", 2)]));
     }
@@ -345,7 +346,7 @@ mod tests {
         let to = Arc::new(vec![(0, 100), (1, 100)]);
         counts.restore("a", 7, to).unwrap();
         counts.add(0, 99, "a").unwrap();
-        assert!(!counts.has_changed());
+        assert_eq!(counts.changed(), 0);
         counts.add(0, 100, "a").unwrap();
         let changed = counts.take_changed(&[(0, 101), (1, 60)]);
         assert_eq!(changed[0].count, 8);

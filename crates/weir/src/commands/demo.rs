@@ -1,6 +1,7 @@
-//! `weir demo`: the whole path in one process: broker, page, a video, three sensors, a text feed and its word counts.
+//! `weir demo`: the whole path in one process: broker, page, a video, three sensors with their averages, a bursty one, a text
+//! feed and its word counts.
 //!
-//! Nothing here is special: the same sources, processor and page run as `weir publish …`, `weir process words` and
+//! Nothing here is special: the same sources, processors and page run as `weir publish …`, `weir process …` and
 //! `weir serve`, put together.
 
 use std::future::Future;
@@ -13,9 +14,11 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::task::JoinSet;
 use weir_client::{Kafka, TopicSpec};
+use weir_processors::average::Average;
+use weir_processors::combine::Combine;
 use weir_processors::words::Words;
 use weir_sources::Silent;
-use weir_sources::sensor::Sensors;
+use weir_sources::sensor::{Arrival, Sensors};
 use weir_sources::testcard::TestCardSource;
 use weir_sources::text_feed::TextFeed;
 use weir_sources::video_file::VideoFile;
@@ -25,7 +28,10 @@ use crate::commands::serve::{Page, WebOptions, announce};
 use crate::context::Context;
 
 const VIDEO: &str = "demo-video";
-const SENSORS: &str = "demo-sensors";
+const SENSORS: &str = "sensors";
+const SENSORS_AVERAGE: &str = "sensors-average";
+const SENSORS_COMBINED: &str = "sensors-combined";
+const BURSTY: &str = "bursty";
 const TEXT: &str = "demo-text";
 const WORDS: &str = "demo-words";
 
@@ -91,7 +97,7 @@ pub async fn run(args: DemoArgs, context: &Context) -> anyhow::Result<()> {
 type Part = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
 async fn create_topics(kafka: &Kafka) -> anyhow::Result<()> {
-    for name in [VIDEO, SENSORS, TEXT] {
+    for name in [VIDEO, SENSORS, BURSTY, TEXT] {
         let spec = TopicSpec::new(name).partitions(1);
         kafka
             .create_topic(
@@ -112,6 +118,9 @@ fn start_parts(
     for part in [
         video(file, kafka, context),
         sensors(kafka, context),
+        bursty(kafka, context),
+        average(kafka, context),
+        combine(kafka, context),
         text(kafka, context),
         words(kafka, context),
     ] {
@@ -160,6 +169,58 @@ fn sensors(kafka: &Kafka, context: &Context) -> Part {
             ..Sensors::new(SENSORS)
         };
         source.run(&kafka, Arc::new(Silent), shutdown).await?;
+        Ok(())
+    })
+}
+
+fn bursty(kafka: &Kafka, context: &Context) -> Part {
+    let (kafka, shutdown, clock) = (
+        kafka.clone(),
+        context.shutdown.clone(),
+        context.clock.clone(),
+    );
+    Box::pin(async move {
+        let source = Sensors {
+            name: BURSTY.to_owned(),
+            arrival: Arrival::Bursty,
+            clock,
+            ..Sensors::new(BURSTY)
+        };
+        source.run(&kafka, Arc::new(Silent), shutdown).await?;
+        Ok(())
+    })
+}
+
+fn average(kafka: &Kafka, context: &Context) -> Part {
+    let (kafka, shutdown, clock) = (
+        kafka.clone(),
+        context.shutdown.clone(),
+        context.clock.clone(),
+    );
+    Box::pin(async move {
+        Average {
+            clock,
+            ..Average::new(SENSORS, SENSORS_AVERAGE)
+        }
+        .run(&kafka, Arc::new(Silent), shutdown)
+        .await?;
+        Ok(())
+    })
+}
+
+fn combine(kafka: &Kafka, context: &Context) -> Part {
+    let (kafka, shutdown, clock) = (
+        kafka.clone(),
+        context.shutdown.clone(),
+        context.clock.clone(),
+    );
+    Box::pin(async move {
+        Combine {
+            clock,
+            ..Combine::new(SENSORS, SENSORS_COMBINED)
+        }
+        .run(&kafka, Arc::new(Silent), shutdown)
+        .await?;
         Ok(())
     })
 }

@@ -14,6 +14,7 @@ pub mod consume;
 pub mod demo;
 pub mod man;
 pub mod process;
+mod process_file;
 pub mod produce;
 pub mod publish;
 pub mod serve;
