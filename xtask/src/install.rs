@@ -51,6 +51,20 @@ pub fn program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     which(name).with_context(|| format!("the package {package} brought no {name}"))
 }
 
+/// Sees to it that Debian's packages are there that bring no program to look for.
+pub fn packages(workspace: &Workspace, names: &[&str]) -> Result<()> {
+    let there = |name: &&&str| {
+        let mut command = Command::new("dpkg-query");
+        command.args(["-W", "-f", "${Status}", name]);
+        run(&mut command, b"", FETCH).is_ok_and(|ended| ended.text().ends_with(" installed"))
+    };
+    let missing: Vec<&str> = names.iter().filter(|name| !there(name)).copied().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    install(workspace, &missing)
+}
+
 fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
     let named = packages.join(" ");
     if !workspace.ci {

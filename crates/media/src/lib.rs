@@ -7,7 +7,9 @@
 //! | module | for |
 //! |---|---|
 //! | [`container`] | MP4, MOV, Matroska and `WebM` files → access units |
+//! | [`camera`] | what a camera hands over, put right |
 //! | [`record`] | what a record's headers mean, which kind of topic it belongs to |
+//! | [`order`] | decode times where only the times shown are known |
 //! | [`numbers`] | what numbers a record's value holds |
 //! | [`fmp4`] | access units → init segment and fragments |
 //! | [`h264`], [`h265`], [`av1`], [`vp9`], [`nal`] | parameter sets, codec strings, key frames |
@@ -21,6 +23,7 @@
 
 pub mod av1;
 mod bits;
+pub mod camera;
 pub mod container;
 pub mod decode;
 pub mod encode;
@@ -31,6 +34,7 @@ pub mod h265;
 pub mod jpeg;
 pub mod nal;
 pub mod numbers;
+pub mod order;
 pub mod png;
 pub mod record;
 pub mod synthetic;

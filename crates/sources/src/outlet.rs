@@ -184,6 +184,26 @@ impl Outlet {
         self.progress.note(text);
     }
 
+    /// Tells a person that what it publishes from is not there just now.
+    pub(crate) fn waiting(&self, why: &str) {
+        self.progress.waiting(why);
+    }
+
+    /// Tells a person that it is there again.
+    pub(crate) fn going_on(&self, text: &str) {
+        self.progress.going_on(text);
+    }
+
+    /// Why a picture is not sent that the topic does not take.
+    pub(crate) fn too_large(&self, record: &NewRecord, which: &str) -> String {
+        format!(
+            "{which} was left out: it has {} bytes and topic {:?} takes {}; raise the topic's max.message.bytes",
+            record.len_bytes(),
+            self.topic,
+            self.max_message_bytes,
+        )
+    }
+
     /// Something was not sent: counts it and tells it.
     pub(crate) fn pass_over(&mut self, count: u64, why: Option<String>) {
         self.passed_over += count;

@@ -30,6 +30,20 @@ pub struct Summary {
     pub ended: Ended,
 }
 
+impl Summary {
+    /// Of a source that was told to end before it began.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            records: 0,
+            bytes: 0,
+            passed_over: 0,
+            damage: Vec::new(),
+            took: Duration::ZERO,
+            ended: Ended::Shutdown,
+        }
+    }
+}
+
 /// A source that could not go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -287,13 +287,8 @@ impl Sending {
         } else {
             ""
         };
-        let why = format!(
-            "the picture at {}{leaning} was left out: it has {} bytes and topic {:?} takes {}; raise the topic's max.message.bytes",
-            seconds(file_us),
-            record.len_bytes(),
-            record.topic,
-            self.outlet.max_message_bytes(),
-        );
+        let which = format!("the picture at {}{leaning}", seconds(file_us));
+        let why = self.outlet.too_large(record, &which);
         self.outlet.pass_over(1, Some(why));
     }
 }

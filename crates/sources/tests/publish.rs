@@ -5,17 +5,13 @@
     reason = "a failed expectation is the test's failure"
 )]
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+mod bench;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use weir_base::fs::RealFs;
-use weir_base::time::SystemClock;
-use weir_broker::{BrokerConfig, RunningBroker};
-use weir_client::{Event, From, Kafka, ReaderOptions, Record, TopicSpec};
-use weir_media::record::PictureMeta;
+use weir_client::TopicSpec;
 use weir_media::synthetic::{self, Clip, Mp4Layout};
 use weir_media::{AccessUnit, Codec};
 use weir_sources::lines::{Input, Lines};
@@ -23,92 +19,26 @@ use weir_sources::sensor::Sensors;
 use weir_sources::testcard::TestCardSource;
 use weir_sources::text_feed::TextFeed;
 use weir_sources::video_file::{CodecChoice, Pace, VideoFile};
-use weir_sources::{Ended, Progress, Silent, Snapshot};
+use weir_sources::{Ended, Silent};
 
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_mins(1), future)
-        .await
-        .expect("an answer within the time any machine needs")
-}
+use bench::{Bench, Notes, all, bench, meta, within};
 
-/// A broker of the test's own.
-struct Bench {
-    kafka: Kafka,
-    _broker: RunningBroker,
-    folder: TempDir,
-}
-
-async fn bench() -> Bench {
-    let folder = tempfile::tempdir().unwrap();
-    let config = BrokerConfig::new(folder.path().join("data"));
-    let broker = weir_broker::start(config, Arc::new(RealFs), Arc::new(SystemClock::new()))
-        .await
-        .unwrap();
-    Bench {
-        kafka: Kafka::new(&broker.addr().to_string(), &[]).unwrap(),
-        _broker: broker,
-        folder,
-    }
-}
-
-impl Bench {
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    async fn publish(&self, file: VideoFile) -> (weir_sources::Summary, Vec<String>) {
-        let notes = Arc::new(Notes::default());
-        let summary = within(Box::pin(file.run(
-            &self.kafka,
-            notes.clone(),
-            CancellationToken::new(),
-        )))
-        .await
-        .unwrap();
-        let notes = notes.0.lock().unwrap().clone();
-        (summary, notes)
-    }
-}
-
-/// Keeps what a person would be told.
-#[derive(Default)]
-struct Notes(Mutex<Vec<String>>);
-
-impl Progress for Notes {
-    fn update(&self, _snapshot: &Snapshot) {}
-
-    fn note(&self, text: &str) {
-        self.0.lock().unwrap().push(text.to_owned());
-    }
-}
-
-fn meta(record: &Record) -> PictureMeta {
-    weir_media::record::read(record.header_pairs(), record.value.as_deref().unwrap()).unwrap()
+async fn publish(bench: &Bench, file: VideoFile) -> (weir_sources::Summary, Vec<String>) {
+    let notes = Arc::new(Notes::default());
+    let summary = within(Box::pin(file.run(
+        &bench.kafka,
+        notes.clone(),
+        CancellationToken::new(),
+    )))
+    .await
+    .unwrap();
+    (summary, notes.kept())
 }
 
 fn clip() -> Vec<AccessUnit> {
     let mut units = Clip::default().h264();
     synthetic::with_b_frame_times(&mut units);
     units
-}
-
-async fn all(kafka: &Kafka, topic: &str) -> Vec<Record> {
-    let mut reader = kafka
-        .reader(topic, From::Start, ReaderOptions::default())
-        .await
-        .unwrap();
-    let mut left = reader.positions().len();
-    let mut records = Vec::new();
-    while left > 0 {
-        match within(reader.next()).await.unwrap() {
-            Event::Record(record) => records.push(record),
-            Event::CaughtUp { .. } => left -= 1,
-            other => panic!("{other:?}"),
-        }
-    }
-    records
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +159,7 @@ async fn a_file_is_published_picture_by_picture_with_its_times() {
             pace: Pace::Max,
             ..VideoFile::new(bench.file(name, &bytes), &topic)
         };
-        let (summary, notes) = bench.publish(file).await;
+        let (summary, notes) = publish(&bench, file).await;
         assert_eq!(notes, Vec::<String>::new());
         assert_eq!(summary.records, units.len() as u64);
         assert!(
@@ -266,7 +196,7 @@ async fn in_real_time_a_record_is_stamped_when_its_picture_would_have_been_captu
     let bench = bench().await;
     let units = clip()[..20].to_vec();
     let path = bench.file("a.mp4", &synthetic::mp4(&units, Mp4Layout::default()));
-    bench.publish(VideoFile::new(path, "t")).await;
+    publish(&bench, VideoFile::new(path, "t")).await;
     let records = all(&bench.kafka, "t").await;
     assert_eq!(records.len(), 20);
     let start = records[0].timestamp.unwrap();
@@ -325,7 +255,7 @@ async fn pictures_can_be_published_as_jpeg_and_png_at_their_own_rate() {
             pace: Pace::Max,
             ..VideoFile::new(&path, &topic)
         };
-        let (summary, notes) = bench.publish(file).await;
+        let (summary, notes) = publish(&bench, file).await;
         assert_eq!((summary.records, notes), (want, Vec::new()), "{kind:?}");
         let records = all(&bench.kafka, &topic).await;
         let mut last_us = -1;
@@ -354,7 +284,7 @@ async fn a_part_of_a_file_is_published_from_its_key_frame() {
         pace: Pace::Max,
         ..VideoFile::new(&path, "copy")
     };
-    bench.publish(file.clone()).await;
+    publish(&bench, file.clone()).await;
     let records = all(&bench.kafka, "copy").await;
     assert!(meta(&records[0]).key);
     assert_eq!(meta(&records[0]).pts_us, Some(0));
@@ -366,7 +296,7 @@ async fn a_part_of_a_file_is_published_from_its_key_frame() {
         topic: "jpeg".to_owned(),
         ..file
     };
-    bench.publish(file).await;
+    publish(&bench, file).await;
     let records = all(&bench.kafka, "jpeg").await;
     assert!((17..=18).contains(&records.len()), "{}", records.len());
 }
@@ -384,7 +314,7 @@ async fn a_file_cut_off_publishes_what_is_sound_and_says_what_was_not() {
         pace: Pace::Max,
         ..VideoFile::new(&path, "t")
     };
-    let (summary, notes) = bench.publish(file).await;
+    let (summary, notes) = publish(&bench, file).await;
     assert!((10..50).contains(&summary.records), "{summary:?}");
     assert_eq!(summary.records + summary.passed_over, 50, "{summary:?}");
     assert_eq!(notes, summary.damage);
@@ -406,7 +336,7 @@ async fn a_picture_the_topic_does_not_take_is_left_out_with_the_setting_named() 
         pace: Pace::Max,
         ..VideoFile::new(&path, "t")
     };
-    let (summary, notes) = bench.publish(file).await;
+    let (summary, notes) = publish(&bench, file).await;
     assert_eq!(summary.records + summary.passed_over, 50);
     assert!(summary.passed_over > 0);
     assert!(notes[0].contains("max.message.bytes"), "{}", notes[0]);

@@ -49,6 +49,51 @@ pub struct Overview {
     pub topics: Vec<TopicOverview>,
 }
 
+/// `GET /sources`: what `weir serve` publishes by itself. With `Accept: text/event-stream` such an object whenever it changes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Sources {
+    /// The sources of `weir.toml`, in its order.
+    pub sources: Vec<SourceStatus>,
+}
+
+/// How one source is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct SourceStatus {
+    /// `camera`, `rtsp`, `video`, …: a command of `weir publish`.
+    pub kind: String,
+    /// The topic it publishes to.
+    pub topic: String,
+    /// How it is.
+    pub state: SourceState,
+    /// Since when.
+    pub since_ms: i64,
+    /// The newest thing it had to say: why it waits, what was left out.
+    pub note: Option<String>,
+    /// Records acknowledged since it was last started.
+    pub records: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+    /// How often it broke off or could not begin.
+    pub broke_off: u64,
+}
+
+/// How a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum SourceState {
+    /// It has published nothing yet.
+    Starting,
+    /// It publishes.
+    Running,
+    /// It broke off and is tried again by itself.
+    Waiting,
+    /// There was no more to publish.
+    Ended,
+}
+
 /// Whether the Kafka behind the server answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
@@ -527,6 +572,9 @@ mod tests {
         declare!(
             Problem,
             Overview,
+            Sources,
+            SourceStatus,
+            SourceState,
             KafkaState,
             TopicKind,
             TopicOverview,

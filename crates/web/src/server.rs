@@ -10,13 +10,14 @@ use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_base::time::Clock;
 use weir_base::units::Rate;
 use weir_client::{ClientError, Kafka, Producer, ProducerOptions};
 
+use crate::api::Sources;
 use crate::body::Room;
 use crate::connections::{self, Limits};
 use crate::guard::{Guard, Refusals, guard};
@@ -40,6 +41,8 @@ pub struct WebConfig {
     pub limits: Limits,
     /// What may be posted to `/ingest`.
     pub ingest: IngestLimits,
+    /// How the sources are that run in this process; `None`: there are none.
+    pub sources: Option<watch::Receiver<Arc<Sources>>>,
 }
 
 /// Who may post to `/ingest`, how much and how often.

@@ -88,7 +88,7 @@ pub enum Command {
     Serve(commands::serve::ServeArgs),
     /// The embedded broker alone
     Broker(commands::broker::BrokerArgs),
-    /// Publish video, a test card, sensor values, prices or lines to a topic
+    /// Publish video, cameras, a test card, sensor values, prices or lines to a topic
     #[command(subcommand)]
     Publish(commands::publish::PublishCommand),
     /// Records from standard input to a topic

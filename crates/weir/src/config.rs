@@ -2,13 +2,16 @@
 //!
 //! Keys at the top are the global options, a table is a command (`[serve]`, `[publish.video]`), its keys that command's
 //! options by their long names. `[broker]` also takes Kafka's own server settings by their names, `[X]` librdkafka's. The
-//! command line wins over the environment, the environment over the file. A key that no option has is refused by name.
+//! command line wins over the environment, the environment over the file. A key that no option has is refused by name. Each
+//! `[[source]]` is something that `weir serve` publishes.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command};
 use thiserror::Error;
 use toml::{Table, Value};
+
+use crate::commands::sources::Source;
 
 /// Where the file is looked for when nobody names one.
 pub const DEFAULT_FILE: &str = "weir.toml";
@@ -41,6 +44,16 @@ pub enum ConfigError {
         key: String,
         /// The nearest name there is, as a sentence.
         hint: String,
+    },
+    /// A `[[source]]` that cannot be run.
+    #[error("{path}: source {number}: {why}")]
+    Source {
+        /// The file.
+        path: PathBuf,
+        /// Which of them, from 1.
+        number: usize,
+        /// What is wrong, and what to write.
+        why: String,
     },
     /// A value of a type that no option takes.
     #[error("{path}: `{key}` is {found}; write {expected}")]
@@ -76,8 +89,16 @@ pub fn named_file(args: &[String], env: Option<String>) -> Option<PathBuf> {
     env.filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
+/// What the file says.
+pub struct Layered {
+    /// The command line with the file's values as its defaults.
+    pub command: Command,
+    /// The `[[source]]` tables.
+    pub sources: Vec<Source>,
+}
+
 /// `command` with the file's values as its defaults.
-pub fn with_file(command: Command, path: &Path) -> Result<Command, ConfigError> {
+pub fn with_file(command: Command, path: &Path) -> Result<Layered, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
         path: path.to_owned(),
         source,
@@ -86,13 +107,36 @@ pub fn with_file(command: Command, path: &Path) -> Result<Command, ConfigError> 
 }
 
 /// The same from the file's text.
-pub fn with_text(command: Command, path: &Path, text: &str) -> Result<Command, ConfigError> {
-    let table: Table = text.parse().map_err(|source| ConfigError::Syntax {
+pub fn with_text(command: Command, path: &Path, text: &str) -> Result<Layered, ConfigError> {
+    let mut table: Table = text.parse().map_err(|source| ConfigError::Syntax {
         path: path.to_owned(),
         source: Box::new(source),
     })?;
+    let sources = sources(path, table.remove("source"))?;
     // Builds the command tree, so that the global options are known everywhere below.
-    Layer { path, file: &table }.apply(command, &table, &mut Vec::new())
+    let command = Layer { path, file: &table }.apply(command, &table, &mut Vec::new())?;
+    Ok(Layered { command, sources })
+}
+
+/// The `[[source]]` tables, which are no options of a command but what `weir serve` runs.
+fn sources(path: &Path, value: Option<Value>) -> Result<Vec<Source>, ConfigError> {
+    let tables = match value {
+        None => Vec::new(),
+        Some(Value::Array(tables)) => tables,
+        Some(_) => vec![Value::Boolean(false)],
+    };
+    let read = |(at, value): (usize, &Value)| {
+        let refused = |why| ConfigError::Source {
+            path: path.to_owned(),
+            number: at + 1,
+            why,
+        };
+        match value {
+            Value::Table(table) => Source::from_table(table).map_err(refused),
+            _ => Err(refused("write it as a table, [[source]]".to_owned())),
+        }
+    };
+    tables.iter().enumerate().map(read).collect()
 }
 
 struct Layer<'a> {
@@ -332,14 +376,17 @@ mod tests {
     use crate::cli::{Cli, Command as Asked};
 
     fn parse(toml: &str, args: &[&str]) -> Cli {
-        let command = with_text(Cli::command(), Path::new("weir.toml"), toml).unwrap();
+        let command = with_text(Cli::command(), Path::new("weir.toml"), toml)
+            .unwrap()
+            .command;
         let matches = command.try_get_matches_from(args).unwrap();
         Cli::from_arg_matches(&matches).unwrap()
     }
 
     fn refused(toml: &str) -> String {
         with_text(Cli::command(), Path::new("weir.toml"), toml)
-            .unwrap_err()
+            .err()
+            .unwrap()
             .to_string()
     }
 
@@ -435,6 +482,21 @@ mod tests {
     }
 
     #[test]
+    fn sources_are_read_in_their_order_and_a_wrong_one_is_refused_by_its_number() {
+        let text =
+            "[[source]]\nkind = 'testcard'\ntopic = 'a'\n[[source]]\nkind = 'sensor'\ntopic = 'b'";
+        let layered = with_text(Cli::command(), Path::new("weir.toml"), text).unwrap();
+        assert_eq!(layered.sources.len(), 2);
+        let refusal =
+            refused("[[source]]\nkind = 'testcard'\ntopic = 'a'\n[[source]]\nkind = 'nope'");
+        assert!(
+            refusal.starts_with("weir.toml: source 2: there is no kind"),
+            "{refusal}"
+        );
+        assert!(refused("source = 'camera'").contains("[[source]]"));
+    }
+
+    #[test]
     fn what_is_no_toml_is_refused_with_the_place() {
         assert!(refused("= 3").contains("weir.toml is not TOML"));
     }
@@ -471,9 +533,9 @@ mod tests {
             &long,
         ] {
             let made = with_text(Cli::command(), Path::new("weir.toml"), text);
-            if let Ok(command) = made {
+            if let Ok(made) = made {
                 // What was taken must make a command line that still works.
-                let _ = command.try_get_matches_from(["weir", "serve"]);
+                let _ = made.command.try_get_matches_from(["weir", "serve"]);
             }
         }
     }

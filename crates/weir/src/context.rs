@@ -9,6 +9,7 @@ use weir_base::time::{Clock, SystemClock};
 use weir_client::Kafka;
 
 use crate::cli::Global;
+use crate::commands::sources::Source;
 
 /// Where Kafka is, if nobody says otherwise.
 pub const DEFAULT_BOOTSTRAP: &str = "127.0.0.1:9092";
@@ -21,6 +22,8 @@ pub struct Context {
     /// librdkafka's properties.
     pub properties: Vec<(String, String)>,
     data_dir: Option<PathBuf>,
+    /// What `serve` publishes.
+    pub sources: Vec<Source>,
     /// Results as JSON.
     pub json: bool,
     /// No progress.
@@ -33,7 +36,11 @@ pub struct Context {
 
 impl Context {
     /// What the global options say.
-    pub fn new(global: &Global, shutdown: CancellationToken) -> anyhow::Result<Self> {
+    pub fn new(
+        global: &Global,
+        sources: Vec<Source>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
         let properties = global
             .property
             .iter()
@@ -43,6 +50,7 @@ impl Context {
             bootstrap: global.bootstrap.clone(),
             properties,
             data_dir: global.data_dir.clone(),
+            sources,
             json: global.json,
             quiet: global.quiet,
             clock: Arc::new(SystemClock::new()),

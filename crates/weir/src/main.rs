@@ -22,14 +22,15 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Global, LogFormat};
+use crate::commands::sources::Source;
 use crate::context::Context;
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match parse() {
-        Ok(cli) => cli,
+    let (cli, sources) = match parse() {
+        Ok(parsed) => parsed,
         Err(code) => return code,
     };
     start_logging(&cli.global);
@@ -41,15 +42,15 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
     };
-    let code = runtime.block_on(run(cli));
+    let code = runtime.block_on(run(cli, sources));
     // A read of the terminal cannot be called back: what is still blocked there must not hold up the end.
     runtime.shutdown_background();
     code
 }
 
-async fn run(cli: Cli) -> ExitCode {
+async fn run(cli: Cli, sources: Vec<Source>) -> ExitCode {
     let shutdown = CancellationToken::new();
-    let context = match Context::new(&cli.global, shutdown.clone()) {
+    let context = match Context::new(&cli.global, sources, shutdown.clone()) {
         Ok(context) => context,
         Err(error) => {
             eprintln!("weir: {error:#}");
@@ -69,7 +70,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-fn parse() -> Result<Cli, ExitCode> {
+fn parse() -> Result<(Cli, Vec<Source>), ExitCode> {
     let args: Vec<String> = std::env::args_os()
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
@@ -80,16 +81,19 @@ fn parse() -> Result<Cli, ExitCode> {
                 .then(|| config::DEFAULT_FILE.into())
         });
     let mut command = cli::with_config_option(Cli::command());
+    let mut sources = Vec::new();
     if let Some(file) = file {
-        command = config::with_file(command, &file).map_err(|error| {
+        let layered = config::with_file(command, &file).map_err(|error| {
             eprintln!("weir: {error}");
             ExitCode::from(WRONG_USAGE)
         })?;
+        command = layered.command;
+        sources = layered.sources;
     }
     let parsed = command
         .try_get_matches_from(std::env::args_os())
         .and_then(|found| Cli::from_arg_matches(&found));
-    parsed.map_err(|error| {
+    parsed.map(|cli| (cli, sources)).map_err(|error| {
         // Help that was asked for is a result; a usage error is not.
         let code = if error.use_stderr() { WRONG_USAGE } else { 0 };
         let _ = error.print();

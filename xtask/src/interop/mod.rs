@@ -17,6 +17,7 @@ mod page;
 mod preflight;
 mod s3;
 pub(crate) mod server;
+mod sources;
 mod tools;
 mod tutorials;
 
@@ -50,6 +51,7 @@ fn cases() -> Vec<&'static Case> {
         tools::CASES,
         tutorials::CASES,
         page::CASES,
+        sources::CASES,
         durability::CASES,
         hostile::CASES,
         disk::CASES,

@@ -43,7 +43,7 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn ffmpeg(context: &Context) -> Result<Command> {
+pub(super) fn ffmpeg(context: &Context) -> Result<Command> {
     let mut command = Command::new(program(context.workspace, "ffmpeg")?);
     command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"]);
     Ok(command)
@@ -74,7 +74,7 @@ pub(crate) fn h264_file(context: &Context, name: &str) -> Result<PathBuf> {
 }
 
 /// A checksum of each decoded picture, in showing order.
-fn pictures(context: &Context, input: &str) -> Result<Vec<String>> {
+pub(super) fn pictures(context: &Context, input: &str) -> Result<Vec<String>> {
     let text = run(
         ffmpeg(context)?
             .args([

@@ -17,7 +17,6 @@
 mod format;
 mod matroska;
 mod mp4;
-mod order;
 
 use std::io::{Read, Seek, SeekFrom};
 

@@ -16,6 +16,7 @@ mod ready;
 mod records;
 mod series;
 mod snapshot;
+mod sources;
 mod topic;
 mod topics;
 mod video;
@@ -44,6 +45,7 @@ pub struct Route {
 /// Every route but the page's own.
 pub const TABLE: &[Route] = &[
     overview::ROUTE,
+    sources::ROUTE,
     live::ROUTE,
     mjpeg::ROUTE,
     mp4::ROUTE,

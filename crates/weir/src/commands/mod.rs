@@ -18,6 +18,7 @@ mod process_file;
 pub mod produce;
 pub mod publish;
 pub mod serve;
+pub mod sources;
 pub mod topic;
 
 use crate::cli::Command;

@@ -1,27 +1,35 @@
-//! `weir publish …`: video, a test card, sensor values, prices or lines into a topic.
+//! `weir publish …`: video, a camera, an RTSP server, a test card, sensor values, prices or lines into a topic.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use weir_base::units::{Rate, parse_bytes, parse_duration};
+use weir_client::Kafka;
+use weir_sources::camera::{self, CameraSource, Format, Wanted};
 use weir_sources::lines::{Input, Lines};
+use weir_sources::rtsp::{Address, Rtsp};
 use weir_sources::sensor::{Arrival, Sensors};
 use weir_sources::testcard::TestCardSource;
 use weir_sources::ticker::Ticker;
 use weir_sources::video_file::{CodecChoice, Pace, VideoFile};
-use weir_sources::{Ended, Summary};
+use weir_sources::{Ended, Progress, Summary};
 
 use crate::context::Context;
-use crate::progress;
+use crate::{output, progress};
 
 /// What can be published.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum PublishCommand {
     /// A video file, as it was encoded or as pictures
     Video(VideoArgs),
+    /// A camera of this machine (Linux: V4L2)
+    Camera(CameraArgs),
+    /// A network camera or server that speaks RTSP
+    Rtsp(RtspArgs),
     /// A moving picture with the wall clock burnt in
     Testcard(TestcardArgs),
     /// Made-up sensor values
@@ -33,7 +41,7 @@ pub enum PublishCommand {
 }
 
 /// Options of `weir publish video`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "For example: weir publish video holiday.mp4 --topic holiday --loop\n\
     As the tutorials do, five pictures a second: weir publish video holiday.mp4 --topic my-topic --codec jpeg --pace 0.2"
@@ -81,8 +89,92 @@ enum CodecArg {
     Png,
 }
 
+/// Options of `weir publish camera`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "For example: weir publish camera /dev/video0 --topic desk --size 1280x720\n\
+    MJPEG and H.264 are passed through as the camera makes them, YUYV is encoded as H.264. It goes on by itself when the camera\n\
+    was unplugged."
+)]
+pub struct CameraArgs {
+    /// The device, such as /dev/video0 or a name in /dev/v4l/by-id [default: the first camera there is]
+    device: Option<PathBuf>,
+    /// The topic; made with settings that fit where there is none
+    #[arg(short, long, required_unless_present = "list", value_name = "T")]
+    topic: Option<String>,
+    /// List the cameras and what they offer, and publish nothing
+    #[arg(long)]
+    list: bool,
+    /// Width and height in pixels, one of those it offers [default: as near to 1280x720 as it has]
+    #[arg(long, value_parser = parse_pixels, value_name = "WxH")]
+    size: Option<(u32, u32)>,
+    /// Pictures a second, at least [default: as near to 30 as it has]
+    #[arg(long, value_name = "N")]
+    fps: Option<f64>,
+    /// How the camera hands its pictures over [default: encoded, where it can]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FormatArg>,
+    /// The key of every record [default: what the camera calls itself]
+    #[arg(long, value_name = "TEXT")]
+    key: Option<String>,
+    /// Bits a second where YUYV is encoded, such as 2M [default: by the picture's size]
+    #[arg(long, value_parser = parse_bitrate, value_name = "N")]
+    bitrate: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatArg {
+    H264,
+    Mjpeg,
+    Yuyv,
+}
+
+/// Options of `weir publish rtsp`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "For example: WEIR_RTSP_PASSWORD=… weir publish rtsp rtsp://192.168.1.20/stream1 --user viewer --topic door\n\
+    H.264, H.265 and JPEG are passed through as they come. It goes on by itself when the camera was away."
+)]
+pub struct RtspArgs {
+    /// The address: rtsp://[USER:PASSWORD@]HOST[:PORT]/PATH
+    url: Address,
+    /// The topic; made with settings that fit where there is none
+    #[arg(short, long, value_name = "T")]
+    topic: String,
+    /// Who signs in
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// The password; in WEIR_RTSP_PASSWORD or weir.toml nobody sees it in the list of processes
+    #[arg(
+        long,
+        env = "WEIR_RTSP_PASSWORD",
+        hide_env_values = true,
+        value_name = "TEXT"
+    )]
+    password: Option<Secret>,
+    /// The key of every record [default: the server's host name]
+    #[arg(long, value_name = "TEXT")]
+    key: Option<String>,
+}
+
+/// A text that is shown nowhere.
+#[derive(Clone)]
+struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
 /// Options of `weir publish testcard`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Hold the picture beside a clock to read the delay off the screen: weir publish testcard --topic card"
 )]
@@ -105,7 +197,7 @@ pub struct TestcardArgs {
 }
 
 /// Options of `weir publish sensor`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "For example, three sensors in bursts: weir publish sensor --topic s --producers 3 --arrival bursty"
 )]
@@ -140,7 +232,7 @@ enum ArrivalArg {
 }
 
 /// Options of `weir publish ticker`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Each record has its symbol as key and {\"t\":…,\"price\":…} as value. The prices are made up.\n\
     The newest of each: curl http://127.0.0.1:8080/topics/ticks/latest"
@@ -166,7 +258,7 @@ pub struct TickerArgs {
 }
 
 /// Options of `weir publish lines`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "For example: weir publish lines /var/log/syslog --topic syslog --follow\n\
     A followed file: each line is in the topic once for readers of committed records (librdkafka's and weir's default,\n\
@@ -198,51 +290,72 @@ pub struct LinesArgs {
     max_line: u64,
 }
 
-/// Publishes what was asked for.
+impl PublishCommand {
+    /// Where it publishes to.
+    pub fn topic(&self) -> &str {
+        match self {
+            Self::Video(args) => &args.topic,
+            Self::Camera(args) => args.topic.as_deref().unwrap_or_default(),
+            Self::Rtsp(args) => &args.topic,
+            Self::Testcard(args) => &args.topic,
+            Self::Sensor(args) => &args.topic,
+            Self::Ticker(args) => &args.topic,
+            Self::Lines(args) => &args.topic,
+        }
+    }
+}
+
+impl CameraArgs {
+    /// Whether it publishes nothing.
+    pub fn only_lists(&self) -> bool {
+        self.list
+    }
+}
+
+/// Publishes what was asked for, and reports.
 pub async fn run(command: PublishCommand, context: &Context) -> anyhow::Result<()> {
-    let (kafka, shutdown) = (context.kafka()?, context.shutdown.clone());
+    if matches!(&command, PublishCommand::Camera(args) if args.only_lists()) {
+        return list_cameras(context);
+    }
+    let topic = command.topic().to_owned();
     let progress = progress::reporter(context);
-    let (topic, summary) = match command {
+    let summary = publish(command, &context.kafka()?, progress, context).await?;
+    report(&topic, &summary, context);
+    Ok(())
+}
+
+/// Publishes what was asked for.
+pub async fn publish(
+    command: PublishCommand,
+    kafka: &Kafka,
+    progress: Arc<dyn Progress>,
+    context: &Context,
+) -> anyhow::Result<Summary> {
+    let shutdown = context.shutdown.clone();
+    Ok(match command {
         PublishCommand::Video(args) => {
             let source = video(args, context)?;
             // A file that is no video is told before anybody is asked for a Kafka.
             source.probe()?;
-            (
-                source.topic.clone(),
-                source.run(&kafka, progress, shutdown).await?,
-            )
+            source.run(kafka, progress, shutdown).await?
         }
+        PublishCommand::Camera(args) => {
+            camera(args, context).run(kafka, progress, shutdown).await?
+        }
+        PublishCommand::Rtsp(args) => rtsp(args, context).run(kafka, progress, shutdown).await?,
         PublishCommand::Testcard(args) => {
-            let source = testcard(&args, context);
-            (
-                source.topic.clone(),
-                source.run(&kafka, progress, shutdown).await?,
-            )
+            testcard(&args, context)
+                .run(kafka, progress, shutdown)
+                .await?
         }
         PublishCommand::Sensor(args) => {
-            let source = sensor(args, context);
-            (
-                source.topic.clone(),
-                source.run(&kafka, progress, shutdown).await?,
-            )
+            sensor(args, context).run(kafka, progress, shutdown).await?
         }
         PublishCommand::Ticker(args) => {
-            let source = ticker(args, context);
-            (
-                source.topic.clone(),
-                source.run(&kafka, progress, shutdown).await?,
-            )
+            ticker(args, context).run(kafka, progress, shutdown).await?
         }
-        PublishCommand::Lines(args) => {
-            let source = lines(args, context)?;
-            (
-                source.topic.clone(),
-                source.run(&kafka, progress, shutdown).await?,
-            )
-        }
-    };
-    report(&topic, &summary, context);
-    Ok(())
+        PublishCommand::Lines(args) => lines(args, context)?.run(kafka, progress, shutdown).await?,
+    })
 }
 
 fn video(args: VideoArgs, context: &Context) -> anyhow::Result<VideoFile> {
@@ -268,6 +381,77 @@ fn video(args: VideoArgs, context: &Context) -> anyhow::Result<VideoFile> {
         clock: context.clock.clone(),
         ..VideoFile::new(args.file, &args.topic)
     })
+}
+
+fn camera(args: CameraArgs, context: &Context) -> CameraSource {
+    CameraSource {
+        device: args.device,
+        key: args.key,
+        wanted: Wanted {
+            format: args.format.map(|format| match format {
+                FormatArg::H264 => Format::H264,
+                FormatArg::Mjpeg => Format::Mjpeg,
+                FormatArg::Yuyv => Format::Yuyv,
+            }),
+            size: args.size,
+            fps: args.fps,
+        },
+        bitrate_bps: args.bitrate,
+        clock: context.clock.clone(),
+        ..CameraSource::new(args.topic.unwrap_or_default())
+    }
+}
+
+/// The cameras there are, each with what it offers.
+fn list_cameras(context: &Context) -> anyhow::Result<()> {
+    let found = camera::system().found();
+    if context.json {
+        for camera in &found {
+            let modes = camera.modes.as_ref().map_or_else(
+                |why| json!({ "why": why }),
+                |modes| {
+                    let of = |mode: &camera::Mode| {
+                        json!({ "format": mode.format.name(), "width": mode.width, "height": mode.height, "fps": mode.fps })
+                    };
+                    modes.iter().map(of).collect()
+                },
+            );
+            println!(
+                "{}",
+                json!({ "device": camera.path, "name": camera.name, "modes": modes })
+            );
+        }
+        return Ok(());
+    }
+    if found.is_empty() {
+        eprintln!("weir: there is no camera here: no /dev/video0 or other that captures video");
+    }
+    let rows: Vec<Vec<String>> = found
+        .iter()
+        .flat_map(|camera| {
+            let (path, name) = (camera.path.display().to_string(), camera.name.clone());
+            let offers = match &camera.modes {
+                Ok(modes) => modes.iter().map(ToString::to_string).collect(),
+                Err(why) => vec![why.clone()],
+            };
+            offers
+                .into_iter()
+                .map(move |offer| vec![path.clone(), name.clone(), offer])
+        })
+        .collect();
+    if !rows.is_empty() {
+        output::write_stdout(output::table(&["DEVICE", "NAME", "OFFERS"], &rows).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn rtsp(args: RtspArgs, context: &Context) -> Rtsp {
+    let password = args.password.map(|Secret(text)| text);
+    Rtsp {
+        key: args.key,
+        clock: context.clock.clone(),
+        ..Rtsp::new(args.url.sign_in(args.user, password), args.topic)
+    }
 }
 
 fn testcard(args: &TestcardArgs, context: &Context) -> TestCardSource {
@@ -395,6 +579,13 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
         .ok_or_else(|| {
             "write WIDTHxHEIGHT, even numbers from 64x64 to 7680x4320, such as 1280x720".to_owned()
         })
+}
+
+/// The size of a camera's pictures, which may be odd.
+fn parse_pixels(text: &str) -> Result<(u32, u32), String> {
+    text.split_once('x')
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
+        .ok_or_else(|| "write WIDTHxHEIGHT, such as 1280x720; --list says what there is".to_owned())
 }
 
 fn parse_range(text: &str) -> Result<(f64, f64), String> {

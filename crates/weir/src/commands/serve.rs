@@ -1,4 +1,5 @@
-//! `weir serve`: the embedded broker (unless a Kafka is named) and the page; and what `demo` shares with it.
+//! `weir serve`: the embedded broker (unless a Kafka is named), the page, the sources of `weir.toml`; and what `demo` shares
+//! with it.
 
 use std::net::SocketAddr;
 
@@ -11,13 +12,15 @@ use weir_client::Kafka;
 use weir_web::{IngestLimits, Origin, WebConfig};
 
 use crate::commands::broker::{Backend, BrokerOptions};
+use crate::commands::sources::{self, Board};
 use crate::context::Context;
 use crate::listening;
 
 /// Options of `weir serve`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "For example, the page for an existing Kafka: weir --bootstrap kafka:9092 serve"
+    after_help = "For example, the page for an existing Kafka: weir --bootstrap kafka:9092 serve\n\
+    Each [[source]] of weir.toml is published as well, and started again when it fails: kind = \"rtsp\", topic = \"door\", url = …"
 )]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -63,15 +66,19 @@ fn parse_max_bytes(text: &str) -> Result<usize, String> {
 /// Runs the page until it is told to end.
 pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<()> {
     // Listening comes first: a port in use must be told before anything is started.
-    let page = Page::listen(&args.web).await?;
+    let mut page = Page::listen(&args.web).await?;
     let backend = Backend::start(&args.broker, context).await?;
+    let board = Board::new(&context.sources, context);
+    page.config.sources = Some(board.subscribe());
     let page = page.serve(backend.kafka(), None, context);
     announce(&page.url, &backend.address(), context);
+    let mut running = sources::start(&context.sources, &board, backend.kafka(), context);
     let ended = tokio::select! {
         () = context.shutdown.cancelled() => Ok(()),
         failure = backend.failed() => Err(failure),
     };
     context.shutdown.cancel();
+    while running.join_next().await.is_some() {}
     page.ended().await?;
     backend.shutdown().await;
     ended

@@ -29,8 +29,8 @@ use self::{
     header::{Info, Track, damaged},
     source::Source,
 };
-use super::{Damage, DamageList, Demuxer, MAX_PICTURE_BYTES, order::DecodeTimes};
-use crate::{AccessUnit, MediaError, VideoTrack};
+use super::{Damage, DamageList, Demuxer, MAX_PICTURE_BYTES};
+use crate::{AccessUnit, MediaError, VideoTrack, order::DecodeTimes};
 
 /// An element of an unknown kind that claims more than this is taken for damage.
 const MAX_UNKNOWN_BYTES: u64 = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Decode times for containers that only say when a picture is shown.
+//! Decode times for containers and protocols that only say when a picture is shown.
 //!
 //! With a reorder depth of `d`, at most `d` pictures are decoded before one that is shown earlier; so the `n`-th decoded
 //! picture may take the time of the `n − d`-th shown one: it is known by then, never later than the picture's own, and never
@@ -17,7 +17,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Derives dts from pts.
 #[derive(Debug, Clone)]
-pub(super) struct DecodeTimes {
+pub struct DecodeTimes {
     depth: usize,
     duration_us: i64,
     waiting: BinaryHeap<Reverse<i64>>,
@@ -26,7 +26,7 @@ pub(super) struct DecodeTimes {
 
 impl DecodeTimes {
     /// `duration_us` is what lies between two pictures, as near as is known.
-    pub(super) fn new(depth: u32, duration_us: i64) -> DecodeTimes {
+    pub fn new(depth: u32, duration_us: i64) -> DecodeTimes {
         DecodeTimes {
             depth: depth.min(16) as usize,
             duration_us,
@@ -36,7 +36,7 @@ impl DecodeTimes {
     }
 
     /// The dts of the next picture in decode order.
-    pub(super) fn next(&mut self, pts_us: i64) -> i64 {
+    pub fn next(&mut self, pts_us: i64) -> i64 {
         if self.waiting.is_empty() && self.last_us == i64::MIN {
             // Stand-ins for the pictures before the first.
             for before in (1..=self.depth as i64).rev() {

@@ -1,0 +1,261 @@
+//! Sources somebody else made: GStreamer's RTSP server, the kernel's virtual camera.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::page::{ffmpeg, pictures};
+use super::server::Weir;
+use super::{Case, Context};
+use crate::http;
+use crate::install::packages;
+use crate::process::{Running, free_port, run, run_any, tail};
+use crate::report::cannot;
+
+const DEADLINE: Duration = Duration::from_mins(1);
+/// How long a server may take to be seen again: the longest pause between two tries is half a minute.
+const AGAIN: Duration = Duration::from_secs(45);
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        name: "gstreamer-rtsp-server",
+        what: "sign-in wrong and right, pictures the file's own, killed and started again",
+        run: rtsp,
+    },
+    Case {
+        name: "vivid",
+        what: "the kernel's virtual camera: listed, published, a size it has not refused",
+        run: vivid,
+    },
+];
+
+/// What Debian calls the parts of GStreamer's RTSP server.
+const GSTREAMER: &[&str] = &[
+    "gir1.2-gst-rtsp-server-1.0",
+    "python3-gi",
+    "gstreamer1.0-plugins-good",
+    "gstreamer1.0-plugins-bad",
+];
+
+fn server(context: &Context, folder: &Path, port: u16, clip: &Path) -> Result<Running> {
+    let mut command = Command::new("/usr/bin/python3");
+    command
+        .arg(context.workspace.path("interop/python/rtsp_server.py"))
+        .arg(port.to_string())
+        .arg(clip)
+        .args(["viewer", PASSWORD]);
+    let mut running = Running::start("rtsp-server", &mut command, folder)?;
+    running.until_it_listens(crate::process::local(port), DEADLINE)?;
+    Ok(running)
+}
+
+const PASSWORD: &str = "open-sesame-42";
+
+/// A minute of pictures.
+fn clip(context: &Context, folder: &Path) -> Result<PathBuf> {
+    let file = folder.join("minute.mp4");
+    run(
+        ffmpeg(context)?
+            .args([
+                "-f",
+                "lavfi",
+                "-i",
+                "testsrc=size=320x240:rate=25:duration=60",
+            ])
+            .args([
+                "-c:v", "libx264", "-g", "25", "-bf", "0", "-pix_fmt", "yuv420p",
+            ])
+            .arg(&file),
+        b"",
+        DEADLINE,
+    )?;
+    Ok(file)
+}
+
+fn rtsp(context: &Context) -> Result<String> {
+    packages(context.workspace, GSTREAMER)?;
+    let folder = context.folder("rtsp")?;
+    let clip = clip(context, &folder)?;
+    let port = free_port()?;
+    let url = format!("rtsp://127.0.0.1:{port}/cam");
+    let gstreamer = server(context, &folder, port, &clip)?;
+
+    for (user, password, words) in [
+        ("", "", "asks for a sign-in"),
+        (
+            "viewer",
+            "wrong-secret",
+            "refuses the sign-in of \"viewer\"",
+        ),
+    ] {
+        let mut command = Command::new(context.weir()?);
+        command.args(["-vv", "publish", "rtsp", &url, "--topic", "never"]);
+        if !user.is_empty() {
+            command
+                .args(["--user", user])
+                .env("WEIR_RTSP_PASSWORD", password);
+        }
+        let ended = run_any(&mut command, b"", DEADLINE)?;
+        ensure!(
+            ended.status.code() == Some(1) && ended.stderr.contains(words),
+            "with the sign-in {user:?} it ended with {} and said: {}",
+            ended.status,
+            tail(&ended.stderr)
+        );
+        ensure!(
+            !ended.stderr.contains("wrong-secret"),
+            "it repeats the password"
+        );
+    }
+
+    let home = folder.join("weir");
+    fs::create_dir_all(&home)?;
+    fs::write(
+        home.join("weir.toml"),
+        format!(
+            "[[source]]\nkind = \"rtsp\"\ntopic = \"cam\"\nurl = \"{url}\"\nuser = \"viewer\"\npassword = \"{PASSWORD}\"\n"
+        ),
+    )?;
+    let mut weir = Weir::serve(context.weir()?, &home, &["-vv"])?;
+    let state = |weir: &Weir| -> Result<(String, u64)> {
+        let sources = http::json(&weir.url("/sources"))?;
+        let source = sources["sources"]
+            .get(0)
+            .context("GET /sources names no source")?;
+        let state = source["state"].as_str().unwrap_or_default().to_owned();
+        Ok((state, source["records"].as_u64().unwrap_or(0)))
+    };
+    until(&mut weir, "130 pictures", |weir| Ok(state(weir)?.1 >= 130))?;
+    let shown = pictures(context, &weir.url("/topics/cam/video.mp4?from=start"))?;
+    let original = pictures(context, &clip.display().to_string())?;
+    ensure!(
+        !original.is_empty() && original == shown,
+        "of {} pictures {} are others than the file's",
+        original.len(),
+        original.iter().zip(&shown).filter(|(a, b)| a != b).count()
+    );
+
+    gstreamer.kill()?;
+    until(&mut weir, "the source to wait", |weir| {
+        Ok(state(weir)?.0 == "waiting")
+    })?;
+    let before = state(&weir)?.1;
+    let _again = server(context, &folder, port, &clip)?;
+    until(&mut weir, "the source to go on", |weir| {
+        let (state, records) = state(weir)?;
+        Ok(state == "running" && records >= before + 50)
+    })?;
+    let printed = weir.printed();
+    ensure!(!printed.contains(PASSWORD), "the password is in the log");
+    ensure!(
+        printed.contains("is there again"),
+        "the log does not say that it goes on: {}",
+        tail(&printed)
+    );
+    // Decoded from end to end, over the break: what a player would be given.
+    let decoded = run(
+        ffmpeg(context)?.args([
+            "-i",
+            &weir.url("/topics/cam/video.mp4?from=start&to=250"),
+            "-f",
+            "null",
+            "-",
+        ]),
+        b"",
+        DEADLINE,
+    );
+    decoded.context("decoding the topic over the break")?;
+    Ok(format!("{} pictures the file's own", original.len()))
+}
+
+fn until(weir: &mut Weir, what: &str, mut done: impl FnMut(&Weir) -> Result<bool>) -> Result<()> {
+    let begun = std::time::Instant::now();
+    while !done(weir)? {
+        weir.still_runs()?;
+        ensure!(
+            begun.elapsed() < AGAIN,
+            "{what} did not come; weir printed: {}",
+            tail(&weir.printed())
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn vivid(context: &Context) -> Result<String> {
+    let list = || -> Result<Vec<serde_json::Value>> {
+        let mut command = Command::new(context.weir()?);
+        let text = run(
+            command.args(["publish", "camera", "--list", "--json"]),
+            b"",
+            DEADLINE,
+        )?
+        .text();
+        Ok(text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
+    };
+    let find = || -> Result<Option<String>> {
+        let found = list()?.into_iter().find(|camera| {
+            camera["name"]
+                .as_str()
+                .is_some_and(|name| name.contains("vivid"))
+                && camera["modes"].is_array()
+        });
+        Ok(found.and_then(|camera| Some(camera["device"].as_str()?.to_owned())))
+    };
+    if find()?.is_none() {
+        let _ = run_any(Command::new("modprobe").arg("vivid"), b"", DEADLINE);
+    }
+    let device = find()?
+        .ok_or_else(|| cannot("this kernel has no module vivid, or only root may load it"))?;
+    let bootstrap = context.bootstrap()?.to_string();
+    let mut refused = Command::new(context.weir()?);
+    refused.args([
+        "--bootstrap",
+        &bootstrap,
+        "publish",
+        "camera",
+        &device,
+        "--topic",
+        "no",
+        "--size",
+        "17x19",
+    ]);
+    let ended = run_any(&mut refused, b"", DEADLINE)?;
+    ensure!(
+        ended.status.code() == Some(1)
+            && ended.stderr.contains("it does not offer 17x19; it offers"),
+        "of a size it has not: {}",
+        tail(&ended.stderr)
+    );
+    let topic = context.topic("vivid");
+    let folder = context.folder("vivid")?;
+    let mut command = Command::new(context.weir()?);
+    command.args([
+        "--bootstrap",
+        &bootstrap,
+        "publish",
+        "camera",
+        &device,
+        "--topic",
+        &topic,
+    ]);
+    command.args(["--size", "640x360"]);
+    let publishing = Running::start("weir-camera", &mut command, &folder)?;
+    let url = context.server()?.url(&format!("/topics/{topic}/video.mp4"));
+    let shown = pictures(context, &url)?;
+    publishing.end(DEADLINE)?;
+    ensure!(!shown.is_empty(), "no picture of it could be decoded");
+    let distinct: std::collections::HashSet<_> = shown.iter().collect();
+    ensure!(
+        distinct.len() > 10,
+        "only {} different pictures came",
+        distinct.len()
+    );
+    Ok(format!("{device}, {} pictures", shown.len()))
+}
