@@ -42,6 +42,7 @@ export default defineConfig({
   server: {
     proxy: {
       '/overview': server,
+      '/sources': server,
       '/topics': { target: server, ws: true },
     },
   },

@@ -199,6 +199,13 @@ pub enum LiveEvent {
         /// Where partition 0 ends, as far as known: how much there is ahead of a viewer of the past.
         end_offset: i64,
     },
+    /// Pictures under several keys are in the topic, as of several cameras: one is shown; `key=` chooses.
+    Keys {
+        /// The records' keys, as text.
+        keys: Vec<String>,
+        /// The one that is shown.
+        shown: String,
+    },
     /// Nothing to show just now; the connection stays and goes on by itself.
     Waiting {
         /// The cause: Kafka is away, or there is no picture yet.

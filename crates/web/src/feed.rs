@@ -8,20 +8,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::timeout;
 use weir_client::{Event, From, Kafka, Reader, ReaderOptions};
 
-use crate::hub::maker::{Made, Maker};
+use crate::hub::maker::Made;
 use crate::hub::picture::{Item, Picture};
+use crate::hub::tracks::{Chooser, Makers, Track, Wanted};
 use crate::hub::{Form, Hubs, Viewer, open_at_key_frame};
 use crate::problem::Problem;
 
 /// Between two looks whether the hub has reached the record that history ended with.
 const JOIN_AGAIN: Duration = Duration::from_millis(20);
+/// Between two cameras' pictures no more than this is left empty.
+const LONGEST_BREAK_US: i64 = 5_000_000;
 
 /// One viewer's pictures.
 pub struct Feed {
     source: Source,
+    joint: Joint,
 }
 
 enum Source {
@@ -44,7 +49,8 @@ struct History {
     hubs: Arc<Hubs>,
     topic: String,
     reader: Reader,
-    maker: Maker,
+    makers: Makers,
+    chooser: Chooser,
     partitions: usize,
     caught_up: usize,
     /// Taking pictures since history caught up, to be joined when both have the same one.
@@ -62,20 +68,23 @@ pub struct Fed {
 }
 
 impl Feed {
-    /// The pictures of `topic`, which must be there, from `from` on. `inter`: whether pictures may need others to be decoded.
+    /// The pictures of `topic`, which must be there, from `from` on, of those wanted. `inter`: whether pictures may need
+    /// others to be decoded.
     pub async fn open(
         kafka: &Kafka,
         hubs: &Arc<Hubs>,
         topic: &str,
         from: From,
         inter: bool,
+        wanted: Wanted,
     ) -> Result<Self, Problem> {
         if from == From::Live {
             return Ok(Self {
                 source: Source::Live(Joined {
-                    viewer: hubs.view(topic, Form::AsIs),
+                    viewer: hubs.view(topic, Form::AsIs, wanted),
                     shift_us: 0,
                 }),
+                joint: Joint::default(),
             });
         }
         let partitions = kafka.topic(topic).await?.partitions.len();
@@ -83,14 +92,14 @@ impl Feed {
             1 if inter => first_wanted(kafka, topic, &from).await?,
             _ => None,
         };
-        let (reader, maker) = match first {
+        let (reader, makers) = match first {
             Some(offset) => (
                 open_at_key_frame(kafka, topic, 0, offset).await?,
-                Maker::with_preroll(offset),
+                Makers::with_preroll(offset),
             ),
             None => (
                 kafka.reader(topic, from, ReaderOptions::default()).await?,
-                Maker::default(),
+                Makers::default(),
             ),
         };
         Ok(Self {
@@ -98,12 +107,14 @@ impl Feed {
                 hubs: hubs.clone(),
                 topic: topic.to_owned(),
                 reader,
-                maker,
+                makers,
+                chooser: Chooser::new(wanted),
                 partitions,
                 caught_up: 0,
                 joining: None,
                 last: None,
             })),
+            joint: Joint::default(),
         })
     }
 
@@ -112,15 +123,13 @@ impl Feed {
         loop {
             let step = match &mut self.source {
                 Source::Live(live) => {
-                    return Fed {
-                        item: live.viewer.next().await,
-                        shift_us: live.shift_us,
-                    };
+                    let item = live.viewer.next().await;
+                    return self.joint.fed(item, live.shift_us);
                 }
                 Source::History(history) => history.next().await,
             };
             match step {
-                Step::Item(item) => return Fed { item, shift_us: 0 },
+                Step::Item(item) => return self.joint.fed(item, 0),
                 Step::Joined(live) => self.source = Source::Live(live),
             }
         }
@@ -129,12 +138,59 @@ impl Feed {
     /// The next item if it is there at once.
     pub fn try_next(&mut self) -> Option<Fed> {
         match &mut self.source {
-            Source::Live(live) => live.viewer.try_next().map(|item| Fed {
-                item,
-                shift_us: live.shift_us,
-            }),
+            Source::Live(live) => {
+                let item = live.viewer.try_next()?;
+                Some(self.joint.fed(item, live.shift_us))
+            }
             Source::History(_) => None,
         }
+    }
+
+    /// The keys that the pictures of the topic come under, as far as seen, and the one shown.
+    pub fn keys(&self) -> (Vec<Option<Bytes>>, Option<Bytes>) {
+        match &self.source {
+            Source::Live(live) => live.viewer.keys(),
+            Source::History(history) => {
+                let track = history.chooser.track();
+                (
+                    history.makers.keys(),
+                    track.and_then(|track| track.key.clone()),
+                )
+            }
+        }
+    }
+}
+
+/// What keeps a viewer's time going forward when another camera's pictures take the place of those before.
+#[derive(Default)]
+struct Joint {
+    track: Option<Arc<Track>>,
+    /// Where the picture before ends.
+    next_us: i64,
+    shift_us: i64,
+}
+
+impl Joint {
+    fn fed(&mut self, item: Item, shift_us: i64) -> Fed {
+        let Item::Picture(picture) = &item else {
+            return Fed { item, shift_us };
+        };
+        let begins_us = picture.dts_us.saturating_add(shift_us);
+        if self
+            .track
+            .as_ref()
+            .is_some_and(|track| *track != picture.track)
+        {
+            let at_us = begins_us.saturating_add(self.shift_us);
+            if !(0..LONGEST_BREAK_US).contains(&at_us.saturating_sub(self.next_us)) {
+                self.shift_us = self.next_us.saturating_sub(begins_us);
+            }
+        }
+        let shift_us = shift_us.saturating_add(self.shift_us);
+        self.track = Some(picture.track.clone());
+        let begins_us = picture.dts_us.saturating_add(shift_us);
+        self.next_us = begins_us.saturating_add(picture.duration_us);
+        Fed { item, shift_us }
     }
 }
 
@@ -180,7 +236,9 @@ impl History {
             };
             match event {
                 Event::Record(record) => {
-                    if let Made::Picture(picture) = self.maker.make(&record) {
+                    if let Made::Picture(picture) = self.makers.make(&record)
+                        && self.chooser.takes(&picture)
+                    {
                         self.last = Some(picture.clone());
                         return Step::Item(Item::Picture(picture));
                     }
@@ -189,13 +247,14 @@ impl History {
                     self.caught_up += 1;
                     if self.caught_up == self.partitions {
                         if self.partitions == 1 {
-                            self.joining = Some(self.hubs.view(&self.topic, Form::AsIs));
+                            let wanted = self.chooser.wanted().clone();
+                            self.joining = Some(self.hubs.view(&self.topic, Form::AsIs, wanted));
                         }
                         return Step::Item(Item::Live);
                     }
                 }
                 Event::Gap { from, to, .. } => {
-                    self.maker.lost();
+                    self.makers.lost();
                     let missed = u64::try_from(to.saturating_sub(from)).unwrap_or(0);
                     return Step::Item(Item::Skipped(missed));
                 }

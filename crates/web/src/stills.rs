@@ -10,6 +10,7 @@ use weir_base::time::Clock;
 
 use crate::feed::Feed;
 use crate::hub::picture::{Item, Picture};
+use crate::hub::tracks::Wanted;
 use crate::hub::transcode::Transcoder;
 use crate::hub::{Form, Hubs, Viewer};
 use crate::problem::Problem;
@@ -32,8 +33,8 @@ pub enum Stills {
 
 impl Stills {
     /// The newest pictures.
-    pub fn live(hubs: &Arc<Hubs>, topic: &str, form: Form) -> Self {
-        Self::Live(hubs.view(topic, form))
+    pub fn live(hubs: &Arc<Hubs>, topic: &str, form: Form, wanted: Wanted) -> Self {
+        Self::Live(hubs.view(topic, form, wanted))
     }
 
     /// What `feed` gives, decoded where it must be. Runs ahead by a few pictures.

@@ -395,16 +395,23 @@ async fn sample(kafka: &Kafka, topic: &TopicInfo) -> Result<Sample, ClientError>
         let policy = settings.into_iter().find(|s| s.name == "cleanup.policy")?;
         Some(policy.value?.contains("compact"))
     });
-    let with_value: Vec<_> = records.iter().filter(|r| r.value.is_some()).collect();
-    let newest = with_value.iter().max_by_key(|r| (r.timestamp, r.offset));
+    let kind_of = |record: &&Record| {
+        record::classify(
+            record.header_pairs(),
+            record.value.as_deref().unwrap_or_default(),
+        )
+    };
+    let with_value = || records.iter().filter(|record| record.value.is_some());
+    let newest = with_value().max_by_key(|record| (record.timestamp, record.offset));
+    let kind = newest.as_ref().map(kind_of);
+    // Stills beside video do not make it a topic of stills.
+    let video = with_value()
+        .map(|record| kind_of(&record))
+        .find(|kind| matches!(kind, Kind::Video(codec) if codec.is_inter()));
+    let is_still = matches!(kind, Some(Kind::Video(codec)) if !codec.is_inter());
     let len_bytes: usize = records.iter().map(Record::len_bytes).sum();
     Ok(Sample {
-        kind: newest.map(|record| {
-            record::classify(
-                record.header_pairs(),
-                record.value.as_deref().unwrap_or_default(),
-            )
-        }),
+        kind: video.filter(|_| is_still).or(kind),
         newest_ms: records
             .iter()
             .filter_map(|r| r.timestamp)

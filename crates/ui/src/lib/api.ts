@@ -57,6 +57,57 @@ kafka: KafkaState,
 topics: Array<TopicOverview>, };
 
 /**
+ * `GET /sources`: what `weir serve` publishes by itself. With `Accept: text/event-stream` such an object whenever it changes.
+ */
+export type Sources = { 
+/**
+ * The sources of `weir.toml`, in its order.
+ */
+sources: Array<SourceStatus>, };
+
+/**
+ * How one source is.
+ */
+export type SourceStatus = { 
+/**
+ * `camera`, `rtsp`, `video`, …: a command of `weir publish`.
+ */
+kind: string, 
+/**
+ * The topic it publishes to.
+ */
+topic: string, 
+/**
+ * How it is.
+ */
+state: SourceState, 
+/**
+ * Since when.
+ */
+since_ms: number, 
+/**
+ * The newest thing it had to say: why it waits, what was left out.
+ */
+note: string | null, 
+/**
+ * Records acknowledged since it was last started.
+ */
+records: number, 
+/**
+ * Bytes of their values.
+ */
+bytes: number, 
+/**
+ * How often it broke off or could not begin.
+ */
+broke_off: number, };
+
+/**
+ * How a source is.
+ */
+export type SourceState = "starting" | "running" | "waiting" | "ended";
+
+/**
  * Whether the Kafka behind the server answers.
  */
 export type KafkaState = { "state": "connected" } | { "state": "disconnected", 
@@ -163,7 +214,15 @@ server_time_ms: number,
 /**
  * Where partition 0 ends, as far as known: how much there is ahead of a viewer of the past.
  */
-end_offset: number, } | { "type": "waiting", 
+end_offset: number, } | { "type": "keys", 
+/**
+ * The records' keys, as text.
+ */
+keys: Array<string>, 
+/**
+ * The one that is shown.
+ */
+shown: string, } | { "type": "waiting", 
 /**
  * The cause: Kafka is away, or there is no picture yet.
  */

@@ -19,7 +19,9 @@ function withQuery(path: string, query: Record<string, Value | readonly string[]
 
 export const routes = {
   overview: '/overview',
-  live: (topic: string, from: string, group?: string | null) => withQuery(`${topicPath(topic)}/live`, { from, group }),
+  sources: '/sources',
+  live: (topic: string, from: string, group?: string | null, key?: string | null) =>
+    withQuery(`${topicPath(topic)}/live`, { from, group, key }),
   mjpeg: (topic: string, from?: string, group?: string | null) => withQuery(`${topicPath(topic)}/video.mjpeg`, { from, group }),
   mp4: (topic: string) => `${topicPath(topic)}/video.mp4`,
   /** As it comes, from the start of a window on. */

@@ -16,11 +16,16 @@ pub const MAX_BYTES: usize = 64 << 20;
 pub struct Gop {
     pictures: Vec<Arc<Picture>>,
     len_bytes: usize,
+    /// More than one picture has come.
+    recurred: bool,
+    begun: bool,
 }
 
 impl Gop {
     /// Takes the next picture; a key frame replaces everything before it.
     pub fn push(&mut self, picture: &Arc<Picture>) {
+        self.recurred |= self.begun;
+        self.begun = true;
         if picture.key {
             self.clear();
         } else if self.pictures.is_empty() {
@@ -38,6 +43,16 @@ impl Gop {
     pub fn clear(&mut self) {
         self.pictures.clear();
         self.len_bytes = 0;
+    }
+
+    /// What it takes in memory, nearly.
+    pub fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+
+    /// Whether more than one picture of its track has come.
+    pub fn has_recurred(&self) -> bool {
+        self.recurred
     }
 
     /// The pictures from the key frame on.

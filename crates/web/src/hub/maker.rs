@@ -1,15 +1,17 @@
-//! Records in, pictures out: reads the headers, lays the times on one time line, packs each access unit as a fragment.
+//! Records of one track in, pictures out: lays the times on one time line, packs each access unit as a fragment.
 
 use std::sync::Arc;
 
 use weir_client::Record;
 use weir_media::fmp4::Muxer;
-use weir_media::{AccessUnit, Codec, record};
+use weir_media::record::PictureMeta;
+use weir_media::{AccessUnit, Codec};
 
 use super::picture::{Init, Picture};
 use super::timeline::Timeline;
+use super::tracks::Track;
 
-/// Makes pictures of the records of one topic, one after the other.
+/// Makes pictures of the records of one track, one after the other.
 #[derive(Debug, Default)]
 pub struct Maker {
     timeline: Timeline,
@@ -45,12 +47,18 @@ impl Maker {
         }
     }
 
-    /// The next record of the topic.
-    pub fn make(&mut self, record: &Record) -> Made {
+    /// A maker for a track beside this one: its times go on from here.
+    pub fn beside(&self) -> Self {
+        Self {
+            timeline: self.timeline.clone(),
+            packing: None,
+            wanted_from: self.wanted_from,
+        }
+    }
+
+    /// The next record of the track, with what its headers say.
+    pub fn make(&mut self, record: &Record, meta: &PictureMeta, track: &Arc<Track>) -> Made {
         let Some(value) = &record.value else {
-            return Made::NotAPicture;
-        };
-        let Some(meta) = record::read(record.header_pairs(), value) else {
             return Made::NotAPicture;
         };
         let timestamp_ms = record.timestamp.map_or(0, |time| time.0);
@@ -72,6 +80,7 @@ impl Maker {
         }
         let placed = self.timeline.place(pts_us, meta.dts_us);
         let mut picture = Picture {
+            track: track.clone(),
             partition: record.partition,
             offset: record.offset,
             timestamp_ms,

@@ -12,6 +12,7 @@ pub mod queue;
 mod reading;
 mod start;
 pub mod timeline;
+pub mod tracks;
 pub mod transcode;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use weir_client::Kafka;
@@ -27,6 +29,7 @@ use weir_media::Codec;
 use self::gop::Gop;
 use self::picture::{Item, Picture};
 use self::queue::Queue;
+use self::tracks::{Chooser, MAX_TRACKS, Track, Wanted};
 use crate::metrics::Metrics;
 
 pub use self::start::open_at_key_frame;
@@ -56,12 +59,15 @@ impl Form {
     }
 }
 
+/// Which hub. Of a topic as it is there is one, whatever its viewers want of it.
+type Which = (String, Form, Wanted);
+
 /// All hubs of the process.
 pub struct Hubs {
     kafka: Kafka,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
-    running: Mutex<HashMap<(String, Form), Arc<Hub>>>,
+    running: Mutex<HashMap<Which, Arc<Hub>>>,
 }
 
 /// The fan-out of one topic.
@@ -74,17 +80,19 @@ pub struct Hub {
     emptied: Notify,
 }
 
-#[derive(Default)]
 struct State {
-    gop: Gop,
+    /// The one that came last stands last.
+    gops: Vec<(Arc<Track>, Gop)>,
+    /// What is chosen for viewers who name no key: of all pictures, and of those that a player takes.
+    leading: [Chooser; 2],
     seats: Vec<Arc<Seat>>,
     /// The newest of `Live`, `Waiting` and `Ended`: what a new viewer is to know.
     standing: Option<Item>,
 }
 
-#[derive(Default)]
 struct Seat {
     queue: Mutex<Queue>,
+    chooser: Mutex<Chooser>,
     filled: Notify,
 }
 
@@ -106,43 +114,48 @@ impl Hubs {
         })
     }
 
-    /// A viewer of `topic`'s pictures from the last key frame on; starts the hub if it is the first.
-    pub fn view(self: &Arc<Self>, topic: &str, form: Form) -> Viewer {
+    /// A viewer of `topic`'s pictures, of those it wants, from the last key frame on; starts the hub if it is the first.
+    pub fn view(self: &Arc<Self>, topic: &str, form: Form, wanted: Wanted) -> Viewer {
         let mut running = held(&self.running);
-        let entry = running.entry((topic.to_owned(), form));
+        let of = match form {
+            Form::AsIs => Wanted::default(),
+            Form::Stills | Form::Jpegs => wanted.clone(),
+        };
+        let which = (topic.to_owned(), form, of);
+        let entry = running.entry(which.clone());
         let hub = entry
             .or_insert_with(|| {
                 let hub = Hub::new(topic, self.metrics.clone());
                 let (hubs, started) = (self.clone(), hub.clone());
-                tokio::spawn(async move { hubs.run(started, form).await });
+                tokio::spawn(async move { hubs.run(started, which).await });
                 hub
             })
             .clone();
-        hub.seat()
+        hub.seat(wanted)
     }
 
-    async fn run(self: Arc<Self>, hub: Arc<Hub>, form: Form) {
+    async fn run(self: Arc<Self>, hub: Arc<Hub>, which: Which) {
         let work = async {
-            match form {
+            match which.1 {
                 Form::AsIs => reading::run(&self.kafka, &hub).await,
-                form => transcode::run(&self, &hub, form).await,
+                form => transcode::run(&self, &hub, form, which.2.clone()).await,
             }
         };
         tokio::select! {
             problem = work => {
                 // Out of the table first, so that whoever comes now gets a new hub.
-                held(&self.running).remove(&(hub.topic.clone(), form));
+                held(&self.running).remove(&which);
                 hub.note(Item::Ended(problem));
             }
-            () = self.nobody_looks(&hub, form) => {}
+            () = self.nobody_looks(&hub, &which) => {}
             () = self.shutdown.cancelled() => {
-                held(&self.running).remove(&(hub.topic.clone(), form));
+                held(&self.running).remove(&which);
             }
         }
     }
 
     /// Returns when there has been no viewer for [`IDLE`]; the hub is out of the table then.
-    async fn nobody_looks(&self, hub: &Arc<Hub>, form: Form) {
+    async fn nobody_looks(&self, hub: &Arc<Hub>, which: &Which) {
         loop {
             if hub.viewers.load(Ordering::Acquire) > 0 {
                 hub.emptied.notified().await;
@@ -152,7 +165,7 @@ impl Hubs {
             let mut running = held(&self.running);
             // Under the lock no viewer can come.
             if hub.viewers.load(Ordering::Acquire) == 0 {
-                running.remove(&(hub.topic.clone(), form));
+                running.remove(which);
                 return;
             }
         }
@@ -170,14 +183,16 @@ impl Hub {
         })
     }
 
-    fn seat(self: &Arc<Self>) -> Viewer {
+    fn seat(self: &Arc<Self>, wanted: Wanted) -> Viewer {
         let mut state = held(&self.state);
-        let mut queue = Queue::beginning_with(state.gop.pictures());
+        let (gop, chooser) = state.begin(wanted);
+        let mut queue = Queue::beginning_with(gop);
         if let Some(standing) = &state.standing {
             queue.note(standing.clone());
         }
         let seat = Arc::new(Seat {
             queue: Mutex::new(queue),
+            chooser: Mutex::new(chooser),
             filled: Notify::new(),
         });
         state.seats.push(seat.clone());
@@ -193,8 +208,11 @@ impl Hub {
     /// Hands a picture to every viewer; never waits.
     fn push(&self, picture: &Arc<Picture>) {
         let mut state = held(&self.state);
-        state.gop.push(picture);
+        state.keep(picture);
         for seat in &state.seats {
+            if !held(&seat.chooser).takes(picture) {
+                continue;
+            }
             let lost = held(&seat.queue).push(picture);
             seat.filled.notify_one();
             self.metrics.pictures_skipped.add(lost);
@@ -216,11 +234,85 @@ impl Hub {
     }
 
     fn forget_gop(&self) {
-        held(&self.state).gop.clear();
+        held(&self.state).gops.clear();
     }
 
     fn has_key_frame(&self) -> bool {
-        !held(&self.state).gop.pictures().is_empty()
+        let state = held(&self.state);
+        state.gops.iter().any(|(_, gop)| !gop.pictures().is_empty())
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let leading = [false, true].map(|inter_only| {
+            Chooser::new(Wanted {
+                key: None,
+                inter_only,
+            })
+        });
+        Self {
+            gops: Vec::new(),
+            leading,
+            seats: Vec::new(),
+            standing: None,
+        }
+    }
+}
+
+impl State {
+    /// Keeps a picture for viewers to come.
+    fn keep(&mut self, picture: &Arc<Picture>) {
+        for chooser in &mut self.leading {
+            chooser.takes(picture);
+        }
+        let known = self
+            .gops
+            .iter()
+            .position(|(track, _)| *track == picture.track);
+        let (track, mut gop) = match known {
+            Some(at) => self.gops.remove(at),
+            None => (picture.track.clone(), Gop::default()),
+        };
+        gop.push(picture);
+        self.gops.push((track, gop));
+        // Several cameras together keep no more than twice what one may.
+        let mut len_bytes: usize = self.gops.iter().map(|(_, gop)| gop.len_bytes()).sum();
+        while self.gops.len() > MAX_TRACKS
+            || (len_bytes > 2 * gop::MAX_BYTES && self.gops.len() > 1)
+        {
+            len_bytes -= self.gops.remove(0).1.len_bytes();
+        }
+    }
+
+    /// What a new viewer begins with.
+    fn begin(&self, wanted: Wanted) -> (&[Arc<Picture>], Chooser) {
+        let mut chooser = Chooser::new(wanted);
+        let leading = self
+            .leading
+            .iter()
+            .find(|leading| leading.wanted() == chooser.wanted());
+        let of = |track: &Arc<Track>| {
+            let found = self.gops.iter().find(|(kept, _)| kept == track);
+            found.map_or(&[][..], |(_, gop)| gop.pictures())
+        };
+        if let Some(leading) = leading {
+            let gop = leading.track().map_or(&[][..], of);
+            return (gop, leading.clone());
+        }
+        for (track, gop) in self.gops.iter().rev() {
+            if gop
+                .pictures()
+                .first()
+                .is_some_and(|first| chooser.takes(first))
+            {
+                for picture in gop.pictures().iter().skip(1) {
+                    chooser.takes(picture);
+                }
+                return (of(track), chooser);
+            }
+        }
+        (&[], chooser)
     }
 }
 
@@ -242,6 +334,24 @@ impl Viewer {
     /// The next item if it is there.
     pub fn try_next(&mut self) -> Option<Item> {
         held(&self.seat.queue).pop()
+    }
+
+    /// The keys that the pictures of the topic come under, and the one shown.
+    pub fn keys(&self) -> (Vec<Option<Bytes>>, Option<Bytes>) {
+        let shown = held(&self.seat.chooser)
+            .track()
+            .and_then(|track| track.key.clone());
+        let state = held(&self.hub.state);
+        let several = |(_, gop): &&(Arc<Track>, Gop)| gop.has_recurred();
+        let mut keys: Vec<_> = state
+            .gops
+            .iter()
+            .filter(several)
+            .map(|(track, _)| track.key.clone())
+            .collect();
+        keys.sort();
+        keys.dedup();
+        (keys, shown)
     }
 
     /// Drops everything up to and with this record, if it is waiting here, and gives its picture.
@@ -276,10 +386,15 @@ pub(crate) mod testing {
     use weir_media::Codec;
 
     use super::picture::Picture;
+    use super::tracks::Track;
 
     /// A picture of `len_bytes` at 25 pictures a second.
     pub fn picture(offset: i64, key: bool, len_bytes: usize) -> Arc<Picture> {
         Arc::new(Picture {
+            track: Arc::new(Track {
+                key: None,
+                codec: Codec::H264,
+            }),
             partition: 0,
             offset,
             timestamp_ms: offset * 40,
@@ -322,13 +437,13 @@ mod tests {
         for offset in 0..10 {
             hub.push(&picture(offset, offset % 4 == 0, 5));
         }
-        assert_eq!(offsets(&mut hub.seat()), [8, 9]);
+        assert_eq!(offsets(&mut hub.seat(Wanted::default())), [8, 9]);
     }
 
     #[test]
     fn a_viewer_that_takes_nothing_slows_nobody_and_all_share_the_same_bytes() {
         let hub = hub();
-        let (mut quick, slow) = (hub.seat(), hub.seat());
+        let (mut quick, slow) = (hub.seat(Wanted::default()), hub.seat(Wanted::default()));
         let mut got = Vec::new();
         for offset in 0..5_000 {
             hub.push(&picture(offset, offset % 100 == 0, 5));
@@ -344,10 +459,16 @@ mod tests {
     fn what_stands_is_told_to_those_who_come_later() {
         let hub = hub();
         hub.note(Item::Waiting("Kafka is away".into()));
-        assert!(matches!(hub.seat().try_next(), Some(Item::Waiting(_))));
+        assert!(matches!(
+            hub.seat(Wanted::default()).try_next(),
+            Some(Item::Waiting(_))
+        ));
         hub.note(Item::Reconnected);
-        assert!(hub.seat().try_next().is_none());
+        assert!(hub.seat(Wanted::default()).try_next().is_none());
         hub.note(Item::Live);
-        assert!(matches!(hub.seat().try_next(), Some(Item::Live)));
+        assert!(matches!(
+            hub.seat(Wanted::default()).try_next(),
+            Some(Item::Live)
+        ));
     }
 }

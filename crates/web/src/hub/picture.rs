@@ -6,12 +6,15 @@ use bytes::Bytes;
 use weir_media::fmp4::Muxer;
 use weir_media::{AccessUnit, Codec};
 
+use super::tracks::Track;
 use crate::api::{FragmentHeader, LiveEvent};
 use crate::problem::Problem;
 
 /// One picture of a topic. Shared by all viewers; nothing in it is copied for one.
 #[derive(Debug)]
 pub struct Picture {
+    /// Whose picture it is.
+    pub track: Arc<Track>,
     /// Its record's partition.
     pub partition: i32,
     /// Its record's offset.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use weir_client::{ClientError, ErrorKind, Event, From, Kafka, Reader, ReaderOptions, Record};
 
 use super::Hub;
-use super::maker::{Made, Maker};
+use super::maker::Made;
 use super::picture::Item;
 use super::start::{Newest, STEPS, newest};
+use super::tracks::Makers;
 use crate::problem::Problem;
 
 /// Between two tries when Kafka refuses.
@@ -36,7 +37,7 @@ pub async fn run(kafka: &Kafka, hub: &Hub) -> Problem {
 async fn read(kafka: &Kafka, hub: &Hub) -> Result<Problem, ClientError> {
     let mut tail = Tail {
         hub,
-        maker: Maker::default(),
+        makers: Makers::default(),
         pictures: 0,
         others: 0,
         waiting: false,
@@ -78,7 +79,7 @@ async fn read(kafka: &Kafka, hub: &Hub) -> Result<Problem, ClientError> {
             }
             Event::Gap { .. } => {
                 hub.forget_gop();
-                tail.maker.lost();
+                tail.makers.lost();
             }
             Event::Disconnected { why } => {
                 tail.waiting = true;
@@ -104,7 +105,7 @@ async fn open(kafka: &Kafka, hub: &Hub, from: From) -> Result<Reader, ClientErro
 
 struct Tail<'h> {
     hub: &'h Hub,
-    maker: Maker,
+    makers: Makers,
     pictures: u64,
     others: u64,
     /// The viewers were told that nothing comes.
@@ -113,7 +114,7 @@ struct Tail<'h> {
 
 impl Tail<'_> {
     fn take(&mut self, record: &Record) {
-        match self.maker.make(record) {
+        match self.makers.make(record) {
             Made::Picture(picture) => {
                 self.pictures += 1;
                 if self.waiting {

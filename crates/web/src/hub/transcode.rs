@@ -13,6 +13,7 @@ use weir_media::decode::{PictureDecoder, decoder_for};
 use weir_media::{Codec, jpeg};
 
 use super::picture::{Item, Picture};
+use super::tracks::Wanted;
 use super::{Form, Hub, Hubs};
 use crate::problem::Problem;
 
@@ -26,13 +27,13 @@ const REORDERED: usize = 64;
 const HOPELESS: u32 = 300;
 
 /// Feeds the hub until the topic's own hub ends, and says why that did.
-pub async fn run(hubs: &Arc<Hubs>, hub: &Arc<Hub>, form: Form) -> Problem {
+pub async fn run(hubs: &Arc<Hubs>, hub: &Arc<Hub>, form: Form, wanted: Wanted) -> Problem {
     let source = match form {
         // What is decoded is decoded once.
         Form::Jpegs => Form::Stills,
         Form::Stills | Form::AsIs => Form::AsIs,
     };
-    let mut source = hubs.view(&hub.topic, source);
+    let mut source = hubs.view(&hub.topic, source, wanted);
     let mut worker: Option<mpsc::Sender<Work>> = None;
     loop {
         match source.next().await {
@@ -161,6 +162,7 @@ impl Transcoder {
 
 fn still(source: &Picture, file: Bytes) -> Picture {
     Picture {
+        track: source.track.clone(),
         partition: source.partition,
         offset: source.offset,
         timestamp_ms: source.timestamp_ms,

@@ -13,9 +13,10 @@ use axum::extract::ws::{WebSocketUpgrade, close_code};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
+use bytes::Bytes;
 use tokio::time::MissedTickBehavior;
 
-use super::{Route, check_from, pictures};
+use super::{Route, check_from, pictures, wanted};
 use crate::api::{LiveEvent, LiveRequest};
 use crate::feed::{Fed, Feed};
 use crate::hub::picture::{Init, Item, Picture};
@@ -86,7 +87,15 @@ async fn asked(
     }
     let committer = Committer::of_player(app, &topic, &from, params.group()?);
     Ok(Asked {
-        feed: Feed::open(&app.kafka, &app.hubs, &topic, from, true).await?,
+        feed: Feed::open(
+            &app.kafka,
+            &app.hubs,
+            &topic,
+            from,
+            true,
+            wanted(&params, true),
+        )
+        .await?,
         committer,
         topic,
     })
@@ -103,6 +112,8 @@ struct Sent {
     waiting: bool,
     /// What the player said since the last `clock`.
     heard: u32,
+    /// What was told of the cameras in the topic.
+    keys: Option<(Vec<Option<Bytes>>, Option<Bytes>)>,
 }
 
 enum Next {
@@ -122,6 +133,7 @@ async fn serve(app: Arc<App>, asked: Asked, outlet: Outlet, mut inlet: Inlet) ->
         bytes: 0,
         waiting: false,
         heard: 0,
+        keys: None,
     };
     let mut clock = tokio::time::interval(CLOCK);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -136,7 +148,7 @@ async fn serve(app: Arc<App>, asked: Asked, outlet: Outlet, mut inlet: Inlet) ->
             Next::Fed(fed) => sent.burst(fed, &mut feed).await,
             Next::Clock => {
                 let end = app.watcher.end_offset(&asked.topic);
-                sent.clock(app.clock.now().0, end).await
+                sent.clock(app.clock.now().0, end, feed.keys()).await
             }
             Next::Heard(Heard::HungUp) => return None,
             Next::Heard(heard) => Ok(sent.heard(heard, |partition| {
@@ -254,6 +266,7 @@ impl Sent {
         &mut self,
         server_time_ms: i64,
         end: Option<i64>,
+        (keys, shown): (Vec<Option<Bytes>>, Option<Bytes>),
     ) -> Result<Option<Problem>, Gone> {
         self.heard = 0;
         let clock = LiveEvent::Clock {
@@ -261,6 +274,19 @@ impl Sent {
             end_offset: self.end_offset.max(end.unwrap_or(0)),
         };
         self.outlet.event(&clock).await?;
+        let several = keys.len() > 1 || self.keys.is_some();
+        if several && self.keys.as_ref() != Some(&(keys.clone(), shown.clone())) {
+            let text = |key: Option<&Bytes>| {
+                key.map(|key| String::from_utf8_lossy(key).into_owned())
+                    .unwrap_or_default()
+            };
+            let told = LiveEvent::Keys {
+                keys: keys.iter().map(|key| text(key.as_ref())).collect(),
+                shown: text(shown.as_ref()),
+            };
+            self.outlet.event(&told).await?;
+            self.keys = Some((keys, shown));
+        }
         self.outlet.flush().await?;
         Ok(None)
     }

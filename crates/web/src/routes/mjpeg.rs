@@ -16,7 +16,7 @@ use futures_util::{StreamExt as _, stream};
 use weir_client::From;
 use weir_media::Codec;
 
-use super::{Route, check_from, pictures};
+use super::{Route, check_from, pictures, wanted};
 use crate::feed::Feed;
 use crate::hub::Form;
 use crate::hub::picture::{Item, Picture};
@@ -58,12 +58,13 @@ pub async fn answer(app: Arc<App>, topic: String, params: &Params) -> Result<Res
     }
     check_from(&app, &topic, &from).await?;
     let committer = Committer::new(&app, &topic, &from);
+    let wanted = wanted(params, false);
     let stills = if from == From::Live {
-        Stills::live(&app.hubs, &topic, form)
+        Stills::live(&app.hubs, &topic, form, wanted)
     } else {
         let inter = codec.is_some_and(Codec::is_inter);
         Stills::of(
-            Feed::open(&app.kafka, &app.hubs, &topic, from, inter).await?,
+            Feed::open(&app.kafka, &app.hubs, &topic, from, inter, wanted).await?,
             form,
         )
     };

@@ -29,7 +29,9 @@ use weir_client::From;
 use weir_media::Codec;
 use weir_media::record::Kind;
 
+use crate::hub::tracks::Wanted;
 use crate::problem::{Problem, excerpt};
+use crate::query::Params;
 use crate::server::App;
 
 /// One route.
@@ -91,6 +93,14 @@ async fn pictures(app: &App, topic: &str) -> Result<Option<Codec>, Problem> {
         format!("topic {topic:?} holds {what}, no pictures"),
     )
     .remedy(format!("ask for /topics/{topic}/{instead}")))
+}
+
+/// Whose pictures are asked for: `key=`, where several cameras are in a topic.
+fn wanted(params: &Params, inter_only: bool) -> Wanted {
+    Wanted {
+        key: params.text("key").map(|key| key.as_bytes().to_vec().into()),
+        inter_only,
+    }
 }
 
 /// Refuses a position that the topic does not have.

@@ -13,7 +13,7 @@ use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
-use super::{Route, check_from, pictures};
+use super::{Route, check_from, pictures, wanted};
 use crate::feed::Feed;
 use crate::hub::picture::{Init, Item, Picture};
 use crate::problem::Problem;
@@ -46,7 +46,15 @@ async fn mp4(
     let committer = Committer::new(&app, &topic, &from);
     let shutdown = app.shutdown.clone().cancelled_owned();
     let file = File {
-        feed: Feed::open(&app.kafka, &app.hubs, &topic, from, true).await?,
+        feed: Feed::open(
+            &app.kafka,
+            &app.hubs,
+            &topic,
+            from,
+            true,
+            wanted(&params, true),
+        )
+        .await?,
         app,
         committer,
         end,

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get};
 use weir_client::From;
 use weir_media::Codec;
 
-use super::{Route, check_from, pictures};
+use super::{Route, check_from, pictures, wanted};
 use crate::feed::Feed;
 use crate::hub::Form;
 use crate::hub::picture::{Item, Picture};
@@ -35,14 +35,15 @@ async fn snapshot(
 ) -> Result<Response, Problem> {
     let at = at(&params)?;
     let codec = pictures(&app, &topic).await?;
+    let wanted = wanted(&params, false);
     let mut stills = match at {
-        None => Stills::live(&app.hubs, &topic, Form::Stills),
+        None => Stills::live(&app.hubs, &topic, Form::Stills, wanted),
         Some(at) => {
             check_from(&app, &topic, &at)
                 .await
                 .map_err(|p| p.field("at"))?;
             let inter = codec.is_some_and(Codec::is_inter);
-            let feed = Feed::open(&app.kafka, &app.hubs, &topic, at, inter).await?;
+            let feed = Feed::open(&app.kafka, &app.hubs, &topic, at, inter, wanted).await?;
             Stills::of(feed, Form::Stills)
         }
     };

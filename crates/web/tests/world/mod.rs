@@ -63,6 +63,7 @@ impl World {
         let web = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let config = WebConfig {
+            sources: None,
             allowed_hosts: vec!["cam.lan".into()],
             default_video_topic: Some("cam".into()),
             limits,
@@ -351,6 +352,17 @@ impl Socket {
         loop {
             match self.next().await {
                 Got::Fragment { offset, .. } => return offset,
+                Got::Closed => panic!("closed before a picture came"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The offset and time of the next picture.
+    pub async fn picture(&mut self) -> (i64, i64) {
+        loop {
+            match self.next().await {
+                Got::Fragment { offset, pts_us, .. } => return (offset, pts_us),
                 Got::Closed => panic!("closed before a picture came"),
                 _ => {}
             }

@@ -21,6 +21,7 @@ export interface MseOptions {
   topic: string;
   from: string;
   group?: string | null;
+  camera?: string | null;
   onStatus: (status: PlayerStatus) => void;
 }
 
@@ -60,6 +61,7 @@ export class MsePlayer {
       topic: options.topic,
       from: options.from,
       group: options.group ?? null,
+      camera: options.camera ?? null,
       onEvent: (event) => this.receive(event),
       onState: (link) => {
         this.status.link = link;
@@ -215,6 +217,11 @@ export class MsePlayer {
         break;
       case 'reconnected':
         status.waiting = null;
+        break;
+      case 'keys':
+        status.cameras = event.keys;
+        status.camera = event.shown;
+        this.tell();
         break;
     }
     this.pump();

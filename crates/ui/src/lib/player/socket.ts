@@ -18,6 +18,8 @@ export interface PlayerSocketOptions {
   topic: string;
   from: string;
   group?: string | null;
+  /** Of several cameras in the topic, the one under this record key. */
+  camera?: string | null;
   onEvent: (event: PlayerEvent) => void;
   onState: (state: LinkState) => void;
   open?: (url: string) => SocketLike;
@@ -34,7 +36,7 @@ export class PlayerSocket {
   constructor(private readonly options: PlayerSocketOptions) {
     this.from = options.from;
     this.socket = new ReconnectingSocket({
-      url: () => routes.live(options.topic, this.position(), options.group),
+      url: () => routes.live(options.topic, this.position(), options.group, options.camera),
       onText: (body) => options.onEvent(body as Exclude<LiveEvent, { type: 'error' }>),
       onBinary: (message) => this.receive(message),
       onState: (state) => {

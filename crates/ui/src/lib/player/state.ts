@@ -22,6 +22,9 @@ export interface PlayerStatus {
   waiting: string | null;
   waitingSince_ms: number;
   skipped: number;
+  /** The record keys of the topic's pictures, where there are several, and the one that is shown. */
+  cameras: string[];
+  camera: string;
   picture: Picture | null;
   codec: string;
   width: number;
@@ -44,6 +47,8 @@ export const initialStatus = (follow: boolean): PlayerStatus => ({
   waiting: null,
   waitingSince_ms: 0,
   skipped: 0,
+  cameras: [],
+  camera: '',
   picture: null,
   codec: '',
   width: 0,
