@@ -9,7 +9,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait: somebody stands in front of the camera that was plugged in again.
 const LONGEST: Duration = Duration::from_secs(30);
 /// What has worked for so long is not the same failure again.
-const WORKED: Duration = Duration::from_secs(60);
+const WORKED: Duration = Duration::from_mins(1);
 
 /// The waits between tries.
 #[derive(Debug, Clone)]

@@ -11,6 +11,7 @@
 mod backoff;
 pub mod camera;
 mod due;
+pub mod ffmpeg;
 pub mod lines;
 mod live;
 mod outlet;

@@ -59,6 +59,9 @@ pub enum SourceError {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// A file of a kind that is not read here; through ffmpeg it may be.
+    #[error("{0}")]
+    NotRead(String),
     /// A video that cannot be published.
     #[error("{0}")]
     Media(String),

@@ -1,4 +1,4 @@
-//! Sources somebody else made: GStreamer's RTSP server, the kernel's virtual camera.
+//! Sources somebody else made: `GStreamer`'s RTSP server, the kernel's virtual camera, what ffmpeg reads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,13 +26,18 @@ pub(super) const CASES: &[Case] = &[
         run: rtsp,
     },
     Case {
+        name: "ffmpeg as a source",
+        what: "MPEG-TS over UDP and MPEG-2 in AVI through it; a clear message without it",
+        run: through_ffmpeg,
+    },
+    Case {
         name: "vivid",
         what: "the kernel's virtual camera: listed, published, a size it has not refused",
         run: vivid,
     },
 ];
 
-/// What Debian calls the parts of GStreamer's RTSP server.
+/// What Debian calls the parts of `GStreamer`'s RTSP server.
 const GSTREAMER: &[&str] = &[
     "gir1.2-gst-rtsp-server-1.0",
     "python3-gi",
@@ -169,6 +174,124 @@ fn rtsp(context: &Context) -> Result<String> {
     );
     decoded.context("decoding the topic over the break")?;
     Ok(format!("{} pictures the file's own", original.len()))
+}
+
+fn through_ffmpeg(context: &Context) -> Result<String> {
+    let folder = context.folder("ffmpeg")?;
+    let clip = clip(context, &folder)?;
+    let bootstrap = context.bootstrap()?.to_string();
+    let weir = |arguments: &[&str]| -> Result<Command> {
+        let mut command = Command::new(context.weir()?);
+        command
+            .args(["--bootstrap", &bootstrap, "publish", "video"])
+            .args(arguments);
+        Ok(command)
+    };
+
+    // A format that weir does not read itself, in a codec that it does not carry.
+    let avi = folder.join("short.avi");
+    run(
+        ffmpeg(context)?
+            .arg("-i")
+            .arg(&clip)
+            .args(["-t", "4", "-c:v", "mpeg2video"])
+            .arg(&avi),
+        b"",
+        DEADLINE,
+    )?;
+    let avi = avi.display().to_string();
+    let topic = context.topic("avi");
+    run(
+        &mut weir(&[&avi, "--topic", &topic, "--pace", "max"])?,
+        b"",
+        DEADLINE,
+    )?;
+    let url = context
+        .server()?
+        .url(&format!("/topics/{topic}/video.mp4?from=start&to=100"));
+    ensure!(
+        pictures(context, &url)?.len() == 100,
+        "of the AVI's 100 pictures not all came"
+    );
+    let mut without = weir(&[&avi, "--topic", &topic])?;
+    let ended = run_any(without.env("PATH", &folder), b"", DEADLINE)?;
+    ensure!(
+        ended.status.code() == Some(1) && ended.stderr.contains("with an ffmpeg on PATH"),
+        "without ffmpeg: {}",
+        tail(&ended.stderr)
+    );
+
+    // Something live, which has no end.
+    let address = format!("udp://127.0.0.1:{}", free_port()?);
+    let topic = context.topic("udp");
+    let publishing = Running::start(
+        "weir-udp",
+        &mut weir(&[&address, "--topic", &topic])?,
+        &folder,
+    )?;
+    let mut sending = ffmpeg(context)?;
+    sending
+        .arg("-re")
+        .arg("-i")
+        .arg(&clip)
+        .args(["-c", "copy", "-f", "mpegts"]);
+    let _sending = Running::start(
+        "sender",
+        sending.arg(format!("{address}?pkt_size=1316")),
+        &folder,
+    )?;
+    let begun = std::time::Instant::now();
+    let server = context.server()?;
+    loop {
+        // Until the topic is there and has enough in it, the answer is another.
+        let partitions = http::json(&server.url("/overview"))?;
+        let topics = partitions["topics"].as_array().cloned().unwrap_or_default();
+        let held = topics.iter().find(|held| held["name"] == topic.as_str());
+        if held.is_some_and(|held| held["records"].as_f64().unwrap_or(0.0) >= 60.0) {
+            break;
+        }
+        ensure!(
+            begun.elapsed() < DEADLINE,
+            "no pictures over UDP: {}",
+            tail(&publishing.printed())
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let url = server.url(&format!("/topics/{topic}/video.mp4?from=start&to=50"));
+    let (shown, original) = (pictures(context, &url)?, all_pictures(context, &clip)?);
+    let at = original.iter().position(|sum| shown.first() == Some(sum));
+    let at = at.context("the first picture over UDP is none of the file's")?;
+    let same = original
+        .iter()
+        .skip(at)
+        .zip(&shown)
+        .filter(|(a, b)| a == b)
+        .count();
+    ensure!(
+        same == shown.len() && same >= 50,
+        "{same} of {} pictures are the file's",
+        shown.len()
+    );
+    let (status, _) = publishing.end(DEADLINE)?;
+    ensure!(status.success(), "it ended with {status} on SIGTERM");
+    Ok("AVI with MPEG-2 encoded, MPEG-TS over UDP passed through".to_owned())
+}
+
+/// A checksum of each picture of a file.
+fn all_pictures(context: &Context, file: &Path) -> Result<Vec<String>> {
+    let text = run(
+        ffmpeg(context)?
+            .arg("-i")
+            .arg(file)
+            .args(["-map", "0:v:0", "-f", "framemd5", "-"]),
+        b"",
+        DEADLINE,
+    )?
+    .text();
+    let sums = text.lines().filter(|line| !line.starts_with('#'));
+    Ok(sums
+        .filter_map(|line| Some(line.rsplit(',').next()?.trim().to_owned()))
+        .collect())
 }
 
 fn until(weir: &mut Weir, what: &str, mut done: impl FnMut(&Weir) -> Result<bool>) -> Result<()> {

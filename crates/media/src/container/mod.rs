@@ -20,6 +20,8 @@ mod mp4;
 
 use std::io::{Read, Seek, SeekFrom};
 
+pub use mp4::Growing;
+
 use crate::{AccessUnit, MediaError, VideoTrack, jpeg, png, record};
 
 /// The largest index (MP4's `moov`) that is read.

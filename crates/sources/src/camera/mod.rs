@@ -145,12 +145,17 @@ impl CameraSource {
                 let name = device.file_name().unwrap_or_default();
                 Ok((device.clone(), name.to_string_lossy().into_owned()))
             }
-            (None, Some(Found { path, modes: Err(why), .. })) => Err(SourceError::Media(format!(
-                "{}: {why}",
-                path.display()
-            ))),
+            (
+                None,
+                Some(Found {
+                    path,
+                    modes: Err(why),
+                    ..
+                }),
+            ) => Err(SourceError::Media(format!("{}: {why}", path.display()))),
             (None, _) => Err(SourceError::Media(
-                "there is no camera: no /dev/video0 or other that captures video. Plug one in".to_owned(),
+                "there is no camera: no /dev/video0 or other that captures video. Plug one in"
+                    .to_owned(),
             )),
         }
     }

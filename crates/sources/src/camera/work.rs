@@ -124,7 +124,10 @@ fn watch(
 enum Work {
     H264(H264Camera),
     Mjpeg,
-    Yuyv { encoder: H264Encoder, mode: Mode },
+    Yuyv {
+        encoder: Box<H264Encoder>,
+        mode: Mode,
+    },
 }
 
 impl Work {
@@ -137,8 +140,10 @@ impl Work {
                 let bitrate_bps = bitrate_bps
                     .unwrap_or_else(|| fitting_bitrate_bps(mode.width, mode.height, fps));
                 Self::Yuyv {
-                    encoder: H264Encoder::new(mode.width, mode.height, fps, bitrate_bps)
-                        .map_err(|error| format!("{error}; choose another --size"))?,
+                    encoder: Box::new(
+                        H264Encoder::new(mode.width, mode.height, fps, bitrate_bps)
+                            .map_err(|error| format!("{error}; choose another --size"))?,
+                    ),
                     mode: *mode,
                 }
             }

@@ -16,6 +16,10 @@ pub(super) struct Line {
     shift_us: Option<i64>,
 }
 
+#[allow(
+    clippy::struct_field_names,
+    reason = "units stand at the ends of names"
+)]
 #[derive(Debug, Clone, Copy)]
 struct Last {
     /// On the line.
@@ -33,13 +37,12 @@ impl Line {
                 .is_some_and(|last| last.goes_on(given_us, arrived_us))
         });
         let earliest_us = self.last.map_or(0, |last| last.dts_us.saturating_add(1));
-        let dts_us = match shift_us {
-            Some(shift_us) => given_us.saturating_add(shift_us).max(earliest_us),
-            None => {
-                let dts_us = arrived_us.max(earliest_us);
-                self.shift_us = Some(dts_us.saturating_sub(given_us));
-                dts_us
-            }
+        let dts_us = if let Some(shift_us) = shift_us {
+            given_us.saturating_add(shift_us).max(earliest_us)
+        } else {
+            let dts_us = arrived_us.max(earliest_us);
+            self.shift_us = Some(dts_us.saturating_sub(given_us));
+            dts_us
         };
         self.last = Some(Last {
             dts_us,

@@ -66,12 +66,13 @@ impl Rtsp {
         let mut reopened = false;
         loop {
             let begun = self.clock.monotonic();
-            let opened = match session.take() {
-                Some(session) => Ok(session),
-                None => tokio::select! {
+            let opened = if let Some(session) = session.take() {
+                Ok(session)
+            } else {
+                tokio::select! {
                     opened = Session::open(&self.address, self.clock.clone()) => opened,
                     () = shutdown.cancelled() => break,
-                },
+                }
             };
             let (failure, worked) = match opened {
                 Err(failure) => (failure, Duration::ZERO),

@@ -51,7 +51,13 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Demuxer>, SourceError> {
 }
 
 pub(super) fn about(path: &Path, error: &MediaError) -> SourceError {
-    SourceError::Media(error.about(&path.display().to_string()))
+    let sentence = error.about(&path.display().to_string());
+    match error {
+        MediaError::NotAVideo { .. }
+        | MediaError::UnsupportedCodec { .. }
+        | MediaError::NoVideoTrack { .. } => SourceError::NotRead(sentence),
+        _ => SourceError::Media(sentence),
+    }
 }
 
 /// Which codec the topic will hold.

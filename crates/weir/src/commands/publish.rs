@@ -10,13 +10,14 @@ use serde_json::json;
 use weir_base::units::{Rate, parse_bytes, parse_duration};
 use weir_client::Kafka;
 use weir_sources::camera::{self, CameraSource, Format, Wanted};
-use weir_sources::lines::{Input, Lines};
+use weir_sources::ffmpeg::{self, Ffmpeg, Input};
+use weir_sources::lines::{self, Lines};
 use weir_sources::rtsp::{Address, Rtsp};
 use weir_sources::sensor::{Arrival, Sensors};
 use weir_sources::testcard::TestCardSource;
 use weir_sources::ticker::Ticker;
 use weir_sources::video_file::{CodecChoice, Pace, VideoFile};
-use weir_sources::{Ended, Progress, Summary};
+use weir_sources::{Ended, Progress, SourceError, Summary};
 
 use crate::context::Context;
 use crate::{output, progress};
@@ -24,7 +25,7 @@ use crate::{output, progress};
 /// What can be published.
 #[derive(Debug, Clone, Subcommand)]
 pub enum PublishCommand {
-    /// A video file, as it was encoded or as pictures
+    /// A video file, as it was encoded or as pictures; an address or any other format through ffmpeg
     Video(VideoArgs),
     /// A camera of this machine (Linux: V4L2)
     Camera(CameraArgs),
@@ -47,7 +48,8 @@ pub enum PublishCommand {
     As the tutorials do, five pictures a second: weir publish video holiday.mp4 --topic my-topic --codec jpeg --pace 0.2"
 )]
 pub struct VideoArgs {
-    /// The file: MP4, MOV, Matroska or WebM
+    /// The file: MP4, MOV, Matroska or WebM; an address (http, rtmp, srt, udp, …) or anything else where ffmpeg is on PATH
+    #[arg(value_name = "FILE|URL")]
     file: PathBuf,
     /// The topic; made with settings that fit where there is none
     #[arg(short, long, value_name = "T")]
@@ -87,6 +89,17 @@ enum CodecArg {
     H264,
     Jpeg,
     Png,
+}
+
+impl CodecArg {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::H264 => "h264",
+            Self::Jpeg => "jpeg",
+            Self::Png => "png",
+        }
+    }
 }
 
 /// Options of `weir publish camera`.
@@ -333,12 +346,7 @@ pub async fn publish(
 ) -> anyhow::Result<Summary> {
     let shutdown = context.shutdown.clone();
     Ok(match command {
-        PublishCommand::Video(args) => {
-            let source = video(args, context)?;
-            // A file that is no video is told before anybody is asked for a Kafka.
-            source.probe()?;
-            source.run(kafka, progress, shutdown).await?
-        }
+        PublishCommand::Video(args) => publish_video(args, kafka, progress, context).await?,
         PublishCommand::Camera(args) => {
             camera(args, context).run(kafka, progress, shutdown).await?
         }
@@ -355,6 +363,68 @@ pub async fn publish(
             ticker(args, context).run(kafka, progress, shutdown).await?
         }
         PublishCommand::Lines(args) => lines(args, context)?.run(kafka, progress, shutdown).await?,
+    })
+}
+
+/// Reads what weir reads itself, and anything else through ffmpeg.
+async fn publish_video(
+    args: VideoArgs,
+    kafka: &Kafka,
+    progress: Arc<dyn Progress>,
+    context: &Context,
+) -> anyhow::Result<Summary> {
+    let shutdown = context.shutdown.clone();
+    if args.file.to_string_lossy().starts_with("rtsp://") {
+        bail!(
+            "`weir publish rtsp` reads rtsp:// addresses, and goes on by itself when the server was away"
+        );
+    }
+    if !ffmpeg::is_address(&args.file) {
+        let source = video(args.clone(), context)?;
+        // A file that is no video is told before anybody is asked for a Kafka.
+        match source.probe() {
+            Ok(_) => return Ok(source.run(kafka, progress, shutdown).await?),
+            Err(SourceError::NotRead(_)) if Ffmpeg::is_there() => {}
+            Err(SourceError::NotRead(why)) => {
+                bail!("{why}; with an ffmpeg on PATH weir reads other formats through it")
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(through_ffmpeg(args, context)?
+        .run(kafka, progress, shutdown)
+        .await?)
+}
+
+fn through_ffmpeg(args: VideoArgs, context: &Context) -> anyhow::Result<Ffmpeg> {
+    let encode = match args.codec {
+        CodecArg::Copy => false,
+        CodecArg::H264 => true,
+        CodecArg::Jpeg | CodecArg::Png => {
+            bail!(
+                "--codec {}: what ffmpeg reads goes into the topic as video, copy or h264; /topics/{}/video.mjpeg shows it as JPEGs",
+                args.codec.name(),
+                args.topic
+            )
+        }
+    };
+    if args.fps.is_some() || args.bitrate.is_some() {
+        bail!("--fps and --bitrate are for files that weir reads itself");
+    }
+    let max_pace = match args.pace {
+        Pace::Realtime => false,
+        Pace::Max => true,
+        Pace::Every(_) => bail!("--pace: what ffmpeg reads goes at realtime or max"),
+    };
+    Ok(Ffmpeg {
+        key: args.key,
+        encode,
+        max_pace,
+        repeat: args.repeat,
+        from: args.from,
+        to: args.to,
+        clock: context.clock.clone(),
+        ..Ffmpeg::new(Input::new(args.file), args.topic)
     })
 }
 
@@ -494,11 +564,11 @@ fn ticker(args: TickerArgs, context: &Context) -> Ticker {
 
 fn lines(args: LinesArgs, context: &Context) -> anyhow::Result<Lines> {
     let input = if args.file.as_os_str() == "-" {
-        Input::Stdin
+        lines::Input::Stdin
     } else {
-        Input::File(args.file)
+        lines::Input::File(args.file)
     };
-    if args.follow && input == Input::Stdin {
+    if args.follow && input == lines::Input::Stdin {
         bail!("--follow needs a file: standard input is read until it ends anyway");
     }
     let place = match (&input, args.place) {

@@ -14,6 +14,7 @@
 
 mod boxes;
 mod fragment;
+mod growing;
 mod movie;
 mod table;
 
@@ -24,6 +25,7 @@ use std::{
 
 use bytes::Bytes;
 
+pub use self::growing::Growing;
 use self::{
     boxes::{FileBox, read_header},
     movie::{Movie, damaged},

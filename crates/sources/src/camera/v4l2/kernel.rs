@@ -204,7 +204,12 @@ pub(super) const ENUM_FRAMEINTERVALS: Opcode = opcode::read_write::<FrameInterva
 
 /// The calls, each with the one structure that it takes.
 pub(super) mod call {
-    use super::*;
+    use super::{
+        BufferState, Capability, DQBUF, ENUM_FMT, ENUM_FRAMEINTERVALS, ENUM_FRAMESIZES, Errno,
+        File, FormatDescription, FrameInterval, FrameSize, PictureFormat, QBUF, QUERYBUF, QUERYCAP,
+        REQBUFS, RequestBuffers, S_FMT, S_PARM, STREAMOFF, STREAMON, StreamParameters, Updater,
+        ioctl,
+    };
 
     macro_rules! calls {
         ($($(#[$doc:meta])* $name:ident, $code:expr, $kind:ty;)*) => {$(
