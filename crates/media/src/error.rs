@@ -106,6 +106,25 @@ pub enum MediaError {
 }
 
 impl MediaError {
+    /// Whether a program that reads more kinds of video may be able to read the input.
+    pub fn others_may_read(&self) -> bool {
+        match self {
+            MediaError::UnsupportedCodec { .. } => true,
+            // ffmpeg takes a text for a picture made of letters.
+            MediaError::NotAVideo { found } => !matches!(
+                *found,
+                "it looks like text"
+                    | "it is empty"
+                    | "it is a PDF"
+                    | "it is a ZIP archive"
+                    | "it is a gzip archive"
+                    | "it is a program"
+                    | "it is a single picture"
+            ),
+            _ => false,
+        }
+    }
+
     /// The sentence with the caller's name for the input in place of “the input”: `notes.txt is not a video (…)`.
     pub fn about(&self, name: &str) -> String {
         let sentence = self.to_string();

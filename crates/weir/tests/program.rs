@@ -571,6 +571,41 @@ fn the_demo_shows_video_numbers_and_words_and_ends_at_ctrl_c_with_130() {
 }
 
 #[test]
+fn the_sources_of_the_config_file_run_each_on_its_own_and_say_how_they_are() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("weir.toml");
+    let sources = "[[source]]\nkind = 'sensor'\ntopic = 'numbers'\nrate = '50/s'\n\
+        [[source]]\nkind = 'video'\ntopic = 'film'\nfile = 'there-is-no-such.mp4'\n";
+    std::fs::write(&file, sources).unwrap();
+    let server = Server::start(
+        &[
+            "--config",
+            file.to_str().unwrap(),
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--kafka-listen",
+            "127.0.0.1:0",
+        ],
+        &folder.path().join("data"),
+    );
+    let told = loop {
+        let told: Value = serde_json::from_str(&server.get("sources")).unwrap();
+        let state = |n: usize| told["sources"][n]["state"].as_str().unwrap().to_owned();
+        if (state(0), state(1)) == ("running".to_owned(), "waiting".to_owned()) {
+            break told;
+        }
+        std::thread::yield_now();
+    };
+    assert!(told["sources"][0]["records"].as_u64().unwrap() > 0);
+    let note = told["sources"][1]["note"].as_str().unwrap();
+    assert!(
+        note.contains("there-is-no-such.mp4") && note.contains("starting again in"),
+        "{note}"
+    );
+}
+
+#[test]
 #[cfg(unix)]
 fn a_server_ends_in_order_at_sigterm_with_0() {
     let dir = TempDir::new().unwrap();

@@ -52,11 +52,10 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Demuxer>, SourceError> {
 
 pub(super) fn about(path: &Path, error: &MediaError) -> SourceError {
     let sentence = error.about(&path.display().to_string());
-    match error {
-        MediaError::NotAVideo { .. }
-        | MediaError::UnsupportedCodec { .. }
-        | MediaError::NoVideoTrack { .. } => SourceError::NotRead(sentence),
-        _ => SourceError::Media(sentence),
+    if error.others_may_read() {
+        SourceError::NotRead(sentence)
+    } else {
+        SourceError::Media(sentence)
     }
 }
 
