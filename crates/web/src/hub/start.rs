@@ -11,6 +11,9 @@ pub const STEPS: [u64; 3] = [64, 512, 4_096];
 /// Records that come between a look at the newest and the next reader's start.
 const SLACK: u64 = 8;
 
+/// Records that are looked at for how many cameras take turns.
+const TURNS: u64 = 12;
+
 /// What the newest records say about where to begin.
 pub enum Newest {
     /// There is none.
@@ -23,9 +26,37 @@ pub enum Newest {
 
 /// Looks at the newest record of each partition.
 pub async fn newest(kafka: &Kafka, topic: &str) -> Result<Newest, ClientError> {
+    let (reader, records) = last(kafka, topic, 1).await?;
+    if records.is_empty() {
+        return Ok(Newest::Nothing);
+    }
+    let back = records.iter().map(records_to_key).max().unwrap_or(0);
+    Ok(if back == 0 {
+        Newest::Here(reader, records)
+    } else {
+        // Where several cameras take turns, what lies between two pictures of one are the others'.
+        let (_, records) = last(kafka, topic, TURNS).await?;
+        let mut keys: Vec<_> = records.iter().map(|record| &record.key).collect();
+        keys.sort();
+        keys.dedup();
+        let furthest = records.iter().map(records_to_key).max().unwrap_or(0);
+        let back = match keys.len() as u64 {
+            0 | 1 => back,
+            turns => (back.max(furthest) * turns).min(STEPS[2]),
+        };
+        Newest::Back(back + SLACK)
+    })
+}
+
+/// The newest records of each partition, and the reader that goes on behind them.
+async fn last(
+    kafka: &Kafka,
+    topic: &str,
+    count: u64,
+) -> Result<(Reader, Vec<Record>), ClientError> {
     let partitions = kafka.topic(topic).await?.partitions.len();
     let mut reader = kafka
-        .reader(topic, From::Last(1), ReaderOptions::default())
+        .reader(topic, From::Last(count), ReaderOptions::default())
         .await?;
     let (mut records, mut caught_up) = (Vec::new(), 0);
     while caught_up < partitions {
@@ -41,15 +72,7 @@ pub async fn newest(kafka: &Kafka, topic: &str) -> Result<Newest, ClientError> {
             _ => {}
         }
     }
-    if records.is_empty() {
-        return Ok(Newest::Nothing);
-    }
-    let back = records.iter().map(records_to_key).max().unwrap_or(0);
-    Ok(if back == 0 {
-        Newest::Here(reader, records)
-    } else {
-        Newest::Back(back + SLACK)
-    })
+    Ok((reader, records))
 }
 
 /// How many records in front of this one its key frame lies, as far as it says.
