@@ -115,10 +115,6 @@ impl Outlet {
         &self.topic
     }
 
-    pub(crate) fn max_message_bytes(&self) -> usize {
-        self.max_message_bytes
-    }
-
     /// The longest value that is sure to go into a record without headers.
     pub(crate) fn max_value_bytes(&self) -> usize {
         max_value_bytes(self.max_message_bytes)

@@ -1,5 +1,7 @@
 //! `weir publish …`: video, a camera, an RTSP server, a test card, sensor values, prices or lines into a topic.
 
+mod camera;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use weir_base::units::{Rate, parse_bytes, parse_duration};
 use weir_client::Kafka;
-use weir_sources::camera::{self, CameraSource, Format, Wanted};
 use weir_sources::ffmpeg::{self, Ffmpeg, Input};
 use weir_sources::lines::{self, Lines};
 use weir_sources::rtsp::{Address, Rtsp};
@@ -19,8 +20,9 @@ use weir_sources::ticker::Ticker;
 use weir_sources::video_file::{CodecChoice, Pace, VideoFile};
 use weir_sources::{Ended, Progress, SourceError, Summary};
 
+use self::camera::CameraArgs;
 use crate::context::Context;
-use crate::{output, progress};
+use crate::progress;
 
 /// What can be published.
 #[derive(Debug, Clone, Subcommand)]
@@ -100,46 +102,6 @@ impl CodecArg {
             Self::Png => "png",
         }
     }
-}
-
-/// Options of `weir publish camera`.
-#[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "For example: weir publish camera /dev/video0 --topic desk --size 1280x720\n\
-    MJPEG and H.264 are passed through as the camera makes them, YUYV is encoded as H.264. It goes on by itself when the camera\n\
-    was unplugged."
-)]
-pub struct CameraArgs {
-    /// The device, such as /dev/video0 or a name in /dev/v4l/by-id [default: the first camera there is]
-    device: Option<PathBuf>,
-    /// The topic; made with settings that fit where there is none
-    #[arg(short, long, required_unless_present = "list", value_name = "T")]
-    topic: Option<String>,
-    /// List the cameras and what they offer, and publish nothing
-    #[arg(long)]
-    list: bool,
-    /// Width and height in pixels, one of those it offers [default: as near to 1280x720 as it has]
-    #[arg(long, value_parser = parse_pixels, value_name = "WxH")]
-    size: Option<(u32, u32)>,
-    /// Pictures a second, at least [default: as near to 30 as it has]
-    #[arg(long, value_name = "N")]
-    fps: Option<f64>,
-    /// How the camera hands its pictures over [default: encoded, where it can]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FormatArg>,
-    /// The key of every record [default: what the camera calls itself]
-    #[arg(long, value_name = "TEXT")]
-    key: Option<String>,
-    /// Bits a second where YUYV is encoded, such as 2M [default: by the picture's size]
-    #[arg(long, value_parser = parse_bitrate, value_name = "N")]
-    bitrate: Option<u32>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FormatArg {
-    H264,
-    Mjpeg,
-    Yuyv,
 }
 
 /// Options of `weir publish rtsp`.
@@ -308,7 +270,7 @@ impl PublishCommand {
     pub fn topic(&self) -> &str {
         match self {
             Self::Video(args) => &args.topic,
-            Self::Camera(args) => args.topic.as_deref().unwrap_or_default(),
+            Self::Camera(args) => args.topic(),
             Self::Rtsp(args) => &args.topic,
             Self::Testcard(args) => &args.topic,
             Self::Sensor(args) => &args.topic,
@@ -318,17 +280,10 @@ impl PublishCommand {
     }
 }
 
-impl CameraArgs {
-    /// Whether it publishes nothing.
-    pub fn only_lists(&self) -> bool {
-        self.list
-    }
-}
-
 /// Publishes what was asked for, and reports.
 pub async fn run(command: PublishCommand, context: &Context) -> anyhow::Result<()> {
     if matches!(&command, PublishCommand::Camera(args) if args.only_lists()) {
-        return list_cameras(context);
+        return camera::list(context);
     }
     let topic = command.topic().to_owned();
     let progress = progress::reporter(context);
@@ -348,7 +303,9 @@ pub async fn publish(
     Ok(match command {
         PublishCommand::Video(args) => publish_video(args, kafka, progress, context).await?,
         PublishCommand::Camera(args) => {
-            camera(args, context).run(kafka, progress, shutdown).await?
+            camera::source(args, context)
+                .run(kafka, progress, shutdown)
+                .await?
         }
         PublishCommand::Rtsp(args) => rtsp(args, context).run(kafka, progress, shutdown).await?,
         PublishCommand::Testcard(args) => {
@@ -453,68 +410,6 @@ fn video(args: VideoArgs, context: &Context) -> anyhow::Result<VideoFile> {
     })
 }
 
-fn camera(args: CameraArgs, context: &Context) -> CameraSource {
-    CameraSource {
-        device: args.device,
-        key: args.key,
-        wanted: Wanted {
-            format: args.format.map(|format| match format {
-                FormatArg::H264 => Format::H264,
-                FormatArg::Mjpeg => Format::Mjpeg,
-                FormatArg::Yuyv => Format::Yuyv,
-            }),
-            size: args.size,
-            fps: args.fps,
-        },
-        bitrate_bps: args.bitrate,
-        clock: context.clock.clone(),
-        ..CameraSource::new(args.topic.unwrap_or_default())
-    }
-}
-
-/// The cameras there are, each with what it offers.
-fn list_cameras(context: &Context) -> anyhow::Result<()> {
-    let found = camera::system().found();
-    if context.json {
-        for camera in &found {
-            let modes = camera.modes.as_ref().map_or_else(
-                |why| json!({ "why": why }),
-                |modes| {
-                    let of = |mode: &camera::Mode| {
-                        json!({ "format": mode.format.name(), "width": mode.width, "height": mode.height, "fps": mode.fps })
-                    };
-                    modes.iter().map(of).collect()
-                },
-            );
-            println!(
-                "{}",
-                json!({ "device": camera.path, "name": camera.name, "modes": modes })
-            );
-        }
-        return Ok(());
-    }
-    if found.is_empty() {
-        eprintln!("weir: there is no camera here: no /dev/video0 or other that captures video");
-    }
-    let rows: Vec<Vec<String>> = found
-        .iter()
-        .flat_map(|camera| {
-            let (path, name) = (camera.path.display().to_string(), camera.name.clone());
-            let offers = match &camera.modes {
-                Ok(modes) => modes.iter().map(ToString::to_string).collect(),
-                Err(why) => vec![why.clone()],
-            };
-            offers
-                .into_iter()
-                .map(move |offer| vec![path.clone(), name.clone(), offer])
-        })
-        .collect();
-    if !rows.is_empty() {
-        output::write_stdout(output::table(&["DEVICE", "NAME", "OFFERS"], &rows).as_bytes())?;
-    }
-    Ok(())
-}
-
 fn rtsp(args: RtspArgs, context: &Context) -> Rtsp {
     let password = args.password.map(|Secret(text)| text);
     Rtsp {
@@ -572,7 +467,7 @@ fn lines(args: LinesArgs, context: &Context) -> anyhow::Result<Lines> {
         bail!("--follow needs a file: standard input is read until it ends anyway");
     }
     let place = match (&input, args.place) {
-        (Input::File(path), None) if args.follow => Some(place_name(path)?),
+        (lines::Input::File(path), None) if args.follow => Some(place_name(path)?),
         (_, named) => named,
     };
     Ok(Lines {
@@ -649,13 +544,6 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
         .ok_or_else(|| {
             "write WIDTHxHEIGHT, even numbers from 64x64 to 7680x4320, such as 1280x720".to_owned()
         })
-}
-
-/// The size of a camera's pictures, which may be odd.
-fn parse_pixels(text: &str) -> Result<(u32, u32), String> {
-    text.split_once('x')
-        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
-        .ok_or_else(|| "write WIDTHxHEIGHT, such as 1280x720; --list says what there is".to_owned())
 }
 
 fn parse_range(text: &str) -> Result<(f64, f64), String> {
