@@ -207,6 +207,11 @@ fn class(error: &HdfsError) -> &str {
     }
 }
 
+/// Whether there is no such file: known by a variant of its own, or only by the NameNode's exception.
+fn missing(error: &HdfsError) -> bool {
+    matches!(error, HdfsError::FileNotFound(_)) || class(error) == "java.io.FileNotFoundException"
+}
+
 /// An error in one line, without the stack that Hadoop sends along.
 fn words(error: &HdfsError) -> String {
     match error {
@@ -250,7 +255,7 @@ impl Store for Hdfs {
                     })
                 })
                 .collect()),
-            Err(HdfsError::FileNotFound(_)) => Ok(Vec::new()),
+            Err(error) if missing(&error) => Ok(Vec::new()),
             Err(error) => Err(self.failed("list", folder, &error)),
         }
     }
@@ -264,7 +269,7 @@ impl Store for Hdfs {
         };
         match self.call("read", path, read).await? {
             Ok(content) => Ok(Some(content)),
-            Err(HdfsError::FileNotFound(_)) => Ok(None),
+            Err(error) if missing(&error) => Ok(None),
             Err(error) => Err(self.failed("read", path, &error)),
         }
     }
@@ -305,14 +310,15 @@ impl Store for Hdfs {
     async fn rename(&self, from: &str, to: &str) -> Result<bool, StoreError> {
         let (source, target) = (self.path(from), self.path(to));
         let renamed = async {
-            if let Err(HdfsError::FileNotFound(_)) = self.client.get_file_info(&source).await {
+            let found = self.client.get_file_info(&source).await;
+            if found.is_err_and(|error| missing(&error)) {
                 return Ok(false);
             }
             let (folder, _) = target.rsplit_once('/').unwrap_or(("", &target));
             self.client.mkdirs(folder, 0o755, true).await?;
             match self.client.rename(&source, &target, true).await {
                 // Somebody else was quicker.
-                Err(HdfsError::FileNotFound(_)) => Ok(false),
+                Err(error) if missing(&error) => Ok(false),
                 renamed => renamed.map(|()| true),
             }
         };
@@ -325,7 +331,8 @@ impl Store for Hdfs {
         let full = self.path(path);
         let deleted = self.client.delete(&full, false);
         match self.call("delete", path, deleted).await? {
-            Ok(_) | Err(HdfsError::FileNotFound(_)) => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) if missing(&error) => Ok(()),
             Err(error) => Err(self.failed("delete", path, &error)),
         }
     }
