@@ -108,7 +108,11 @@ impl<T> Queue<T> {
                 return None;
             }
             if !waiting.now.is_empty() {
-                return Some(std::mem::take(&mut waiting.now));
+                let mut taken = std::mem::take(&mut waiting.now);
+                if !waiting.later.is_empty() && clock.monotonic() >= waiting.due {
+                    taken.append(&mut waiting.later);
+                }
+                return Some(taken);
             }
             waiting = if waiting.later.is_empty() {
                 let woken = self.changed.wait(waiting);

@@ -17,8 +17,8 @@ use super::device::{Buffer, Camera, CameraError, Format, Mode};
 use crate::live::Shot;
 use crate::pictures::fitting_bitrate_bps;
 
-/// Pictures that may wait to be sent.
-const AHEAD: usize = 8;
+/// Pictures that may wait to be sent: a second of them, which is longer than a topic takes to be made.
+const AHEAD: usize = 32;
 /// How long the thread is deaf to its end.
 const WAIT: Duration = Duration::from_millis(250);
 /// A camera that gives nothing for so long is started anew.
