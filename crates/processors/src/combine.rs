@@ -213,7 +213,6 @@ impl Calculation for Combined {
             }
         }
         if !live {
-            self.grid.pass_over();
             return;
         }
         self.grid.give(&mut self.instants);

@@ -8,7 +8,7 @@
 //! - A value that comes when its instant has been given out is late: it counts for the instants to come alone.
 //! - At the start nobody knows who is there: unless the producers are named, the first instants wait `late` in any case. One that
 //!   is named and has never come is always late.
-//! - An instant at which nobody has a value is not given out.
+//! - An instant at which nobody has a value is not given out, unless one comes before a later instant is.
 //! - Time is event time: where no records come it stands still. The newest event time is the newest of the producers that
 //!   have been heard of within `silent` by the records' timestamps, and among the last [`HEARD_WITHIN`] values. A time that
 //!   jumps is doubted (`event_time`); has every producer's clock gone back by more than `silent`, the grid goes back with them
@@ -55,6 +55,9 @@ pub(super) struct Grid {
     log_ms: i64,
     /// Values taken.
     taken: u64,
+    /// Whether the clocks may have gone back. Of several partitions one may have been left far behind by the others, and after
+    /// a restart nobody else has been heard of yet: that is no sign of it, only a clock that was seen to go back is.
+    clocks_go_back: bool,
 }
 
 /// What becomes of a value.
@@ -114,6 +117,7 @@ impl Grid {
             knows_who_is_there: rules.named.is_some(),
             log_ms: 0,
             taken: 0,
+            clocks_go_back: rules.partitions == 1,
             rules,
         }
     }
@@ -165,6 +169,7 @@ impl Grid {
             (Verdict::Confirms { set_back }, Some(doubted)) => {
                 if set_back {
                     producer.values.clear();
+                    self.clocks_go_back = true;
                 }
                 producer.put(doubted, every_ms, self.next);
                 producer.put(value, every_ms, self.next)
@@ -182,31 +187,23 @@ impl Grid {
         }
     }
 
-    /// While records are read again: passes over the instants at which nobody had a value, as the run before did at these
-    /// records. Over several partitions it cannot be told which came first, and they stay open.
-    pub(super) fn pass_over(&mut self) {
-        if self.rules.partitions == 1 {
-            self.go_on(None);
-        }
-    }
-
     /// Gives out the instants that are due.
     pub(super) fn give(&mut self, instants: &mut Vec<Instant>) {
-        self.go_on(Some(instants));
-    }
-
-    fn go_on(&mut self, mut instants: Option<&mut Vec<Instant>>) {
         let (Some(newest_ms), Some(first_ms)) = (self.newest_ms(), self.first_ms) else {
             return;
         };
         let every_ms = self.rules.every_ms as f64;
-        if instants.is_some()
-            && let Some(next) = &mut self.next
+        if let Some(next) = &mut self.next
+            && self.clocks_go_back
             && newest_ms + self.rules.silent_ms < (*next - 1) as f64 * every_ms
         {
             *next = cell(newest_ms, self.rules.every_ms);
+            self.clocks_go_back = self.rules.partitions == 1;
         }
-        while let Some(next) = self.next {
+        // That nobody has a value at an instant is not kept: until a later one is given out it may still get one, and a run
+        // that goes on after a restart sees the same.
+        let mut looked_at = self.next;
+        while let Some(next) = looked_at {
             let t_ms = next as f64 * every_ms;
             if newest_ms < t_ms {
                 break;
@@ -218,24 +215,18 @@ impl Grid {
                 }
             }
             if let Some(instant) = self.instant(next, t_ms) {
-                let Some(instants) = &mut instants else {
-                    break;
-                };
                 instants.push(instant);
                 self.next = Some(next + 1);
+                looked_at = self.next;
+                for producer in self.producers.values_mut() {
+                    producer.forget_before(self.next);
+                }
             } else {
                 // On to where somebody has a value again.
                 let values = self.producers.values();
-                let later = values
+                looked_at = values
                     .filter_map(|producer| producer.first_after(next))
                     .min();
-                let Some(later) = later else {
-                    break;
-                };
-                self.next = Some(later);
-            }
-            for producer in self.producers.values_mut() {
-                producer.forget_before(self.next);
             }
         }
     }

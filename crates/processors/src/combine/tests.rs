@@ -368,6 +368,55 @@ fn options_that_cannot_be_are_refused_by_name() {
     assert!(options().check().is_ok());
 }
 
+#[test]
+fn after_a_restart_no_instant_is_passed_over_before_all_producers_are_known_again() {
+    let log = log(&[
+        ("c", 0.037, 1.0),
+        ("c", 0.433, 1.0),
+        ("a", 0.999, 1.0),
+        ("c", 2.926, 1.0),
+        ("c", 2.0, 1.0),
+        ("a", 1.999, 1.0),
+        ("a", 4.412, 1.0),
+    ]);
+    let killed = Run {
+        killed_at: Some(1),
+        ..Run::whole()
+    };
+    // Whatever the killed write leaves.
+    for seed in 0..20 {
+        log.anew()
+            .assert_exactly_once(all(), &[Run { seed, ..killed }]);
+    }
+}
+
+#[test]
+fn a_partition_that_is_left_behind_over_a_restart_is_no_clock_that_was_set_back() {
+    let mut log = Memory::new(3);
+    for at in 0..33_i64 {
+        for partition in 0..3 {
+            let t = 1_700_000_000_000 + 500 * at;
+            log.say(partition, ["a", "b", "c"][partition], t, "5");
+        }
+    }
+    for (batch, killed_at, seed) in [
+        (0, 9, 12_886_690_327_493_528_269),
+        (2, 4, 14_231_129_155_708_438_400),
+        (0, 0, 11_665_633_425_816_389_837),
+        (0, 0, 15_882_625_456_595_005_138),
+    ] {
+        let kill = Run {
+            batch,
+            killed_at: Some(killed_at),
+            seed,
+        };
+        drop(log.run(all(), kill));
+    }
+    log.run(all(), Run::whole()).unwrap();
+    let given = seconds(&log);
+    assert!(given.is_sorted_by(|a, b| a < b), "{given:?}");
+}
+
 fn kills() -> impl Strategy<Value = Vec<Run>> {
     let kill = (0_u64..6, 0_usize..12, any::<u64>()).prop_map(|(batch, killed_at, seed)| Run {
         batch,

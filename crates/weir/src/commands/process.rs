@@ -73,7 +73,8 @@ pub struct AverageArgs {
     event time has passed it by --late: a producer that is late is missing there, and what it delivers later counts from the \
     next instant on. A producer whose last value is older than --silent is missing, and not waited for. Where no records come, time stands still.\n\n\
     A producer is a key; of records without key each member is one. A single time that is far from its neighbours is passed \
-    over; a clock that was set is followed. At most 250 producers. Killed and started again, no result is lost or doubled."
+    over; a clock that was set is followed. Of a topic with several partitions one that is read behind the others is late like a \
+    producer; producers that are to be combined are best in one partition. At most 250 producers. Killed and started again, no result is lost or doubled."
 )]
 pub struct CombineArgs {
     /// The topic with the producers' numbers
