@@ -6,6 +6,7 @@
 //! versions it ran.
 
 mod archive;
+mod averages;
 mod clients;
 mod cluster;
 mod disk;
@@ -50,6 +51,7 @@ fn cases() -> Vec<&'static Case> {
         kcat::CASES,
         tools::CASES,
         tutorials::CASES,
+        averages::CASES,
         page::CASES,
         sources::CASES,
         durability::CASES,
