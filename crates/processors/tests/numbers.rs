@@ -5,50 +5,21 @@
     reason = "a failed expectation is the test's failure"
 )]
 
+mod bench;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
+use bench::{bench, within};
 use tokio_util::sync::CancellationToken;
-use weir_base::fs::RealFs;
-use weir_base::time::{SystemClock, Timestamp};
-use weir_broker::{BrokerConfig, RunningBroker, Settings};
+use weir_base::time::Timestamp;
 use weir_client::{
     Event, From, Kafka, NewRecord, ProducerOptions, ReaderOptions, Record, TopicSpec,
 };
 use weir_processors::average::Average;
 use weir_processors::combine::Combine;
 use weir_processors::{ProcessorError, Silent};
-
-struct Bench {
-    kafka: Kafka,
-    _broker: RunningBroker,
-    _folder: TempDir,
-}
-
-async fn bench() -> Bench {
-    let folder = tempfile::tempdir().unwrap();
-    let config = BrokerConfig {
-        data_dir: folder.path().join("data"),
-        listen: ([127, 0, 0, 1], 0).into(),
-        settings: Settings::parse(Vec::<(String, String)>::new()).unwrap(),
-    };
-    let broker = weir_broker::start(config, Arc::new(RealFs), Arc::new(SystemClock::new()))
-        .await
-        .unwrap();
-    Bench {
-        kafka: Kafka::new(&broker.addr().to_string(), &[]).unwrap(),
-        _broker: broker,
-        _folder: folder,
-    }
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_mins(1), future)
-        .await
-        .expect("an answer within the time any machine needs")
-}
 
 /// Sends one number a key and step, each step half a second after the other.
 async fn say(kafka: &Kafka, topic: &str, keys: &[&str], steps: std::ops::Range<i64>) {

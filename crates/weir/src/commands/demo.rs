@@ -4,15 +4,15 @@
 //! Nothing here is special: the same sources, processors and page run as `weir publish …`, `weir process …` and
 //! `weir serve`, put together.
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use weir_base::time::Clock;
 use weir_client::{Kafka, TopicSpec};
 use weir_processors::average::Average;
 use weir_processors::combine::Combine;
@@ -94,7 +94,13 @@ pub async fn run(args: DemoArgs, context: &Context) -> anyhow::Result<()> {
     ended
 }
 
-type Part = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+/// What every part works with.
+#[derive(Clone)]
+struct Stage {
+    kafka: Kafka,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+}
 
 async fn create_topics(kafka: &Kafka) -> anyhow::Result<()> {
     for name in [VIDEO, SENSORS, BURSTY, TEXT] {
@@ -116,147 +122,97 @@ fn start_parts(
     kafka: &Kafka,
     context: &Context,
 ) -> JoinSet<anyhow::Result<()>> {
+    let stage = Stage {
+        kafka: kafka.clone(),
+        clock: context.clock.clone(),
+        shutdown: context.shutdown.clone(),
+    };
     let mut parts = JoinSet::new();
-    for part in [
-        video(file, kafka, context),
-        sensors(kafka, context),
-        bursty(kafka, context),
-        average(kafka, context),
-        combine(kafka, context),
-        text(kafka, context),
-        words(kafka, context),
-    ] {
-        parts.spawn(part);
-    }
+    parts.spawn(video(file.map(Path::to_owned), stage.clone()));
+    parts.spawn(sensors(stage.clone()));
+    parts.spawn(bursty(stage.clone()));
+    parts.spawn(average(stage.clone()));
+    parts.spawn(combine(stage.clone()));
+    parts.spawn(text(stage.clone()));
+    parts.spawn(words(stage));
     parts
 }
 
-fn video(file: Option<&Path>, kafka: &Kafka, context: &Context) -> Part {
-    let (kafka, shutdown, clock) = (
-        kafka.clone(),
-        context.shutdown.clone(),
-        context.clock.clone(),
-    );
-    let file = file.map(|file| VideoFile {
-        repeat: true,
-        clock: clock.clone(),
-        ..VideoFile::new(file, VIDEO)
-    });
-    Box::pin(async move {
-        match file {
-            Some(source) => source.run(&kafka, Arc::new(Silent), shutdown).await?,
-            None => {
-                TestCardSource {
-                    clock,
-                    ..TestCardSource::new(VIDEO)
-                }
-                .run(&kafka, Arc::new(Silent), shutdown)
-                .await?
-            }
+async fn video(file: Option<PathBuf>, on: Stage) -> anyhow::Result<()> {
+    if let Some(file) = file {
+        let source = VideoFile {
+            repeat: true,
+            clock: on.clock,
+            ..VideoFile::new(file, VIDEO)
         };
-        Ok(())
-    })
-}
-
-fn sensors(kafka: &Kafka, context: &Context) -> Part {
-    let (kafka, shutdown, clock) = (
-        kafka.clone(),
-        context.shutdown.clone(),
-        context.clock.clone(),
-    );
-    Box::pin(async move {
-        let source = Sensors {
-            producers: 3,
-            clock,
-            ..Sensors::new(SENSORS)
+        source.run(&on.kafka, Arc::new(Silent), on.shutdown).await?;
+    } else {
+        let source = TestCardSource {
+            clock: on.clock,
+            ..TestCardSource::new(VIDEO)
         };
-        source.run(&kafka, Arc::new(Silent), shutdown).await?;
-        Ok(())
-    })
+        source.run(&on.kafka, Arc::new(Silent), on.shutdown).await?;
+    }
+    Ok(())
 }
 
-fn bursty(kafka: &Kafka, context: &Context) -> Part {
-    let (kafka, shutdown, clock) = (
-        kafka.clone(),
-        context.shutdown.clone(),
-        context.clock.clone(),
-    );
-    Box::pin(async move {
-        let source = Sensors {
-            name: BURSTY.to_owned(),
-            arrival: Arrival::Bursty,
-            clock,
-            ..Sensors::new(BURSTY)
-        };
-        source.run(&kafka, Arc::new(Silent), shutdown).await?;
-        Ok(())
-    })
+async fn sensors(on: Stage) -> anyhow::Result<()> {
+    let source = Sensors {
+        producers: 3,
+        clock: on.clock,
+        ..Sensors::new(SENSORS)
+    };
+    source.run(&on.kafka, Arc::new(Silent), on.shutdown).await?;
+    Ok(())
 }
 
-fn average(kafka: &Kafka, context: &Context) -> Part {
-    let (kafka, shutdown, clock) = (
-        kafka.clone(),
-        context.shutdown.clone(),
-        context.clock.clone(),
-    );
-    Box::pin(async move {
-        Average {
-            clock,
-            ..Average::new(SENSORS, SENSORS_AVERAGE)
-        }
-        .run(&kafka, Arc::new(Silent), shutdown)
+async fn bursty(on: Stage) -> anyhow::Result<()> {
+    let source = Sensors {
+        name: BURSTY.to_owned(),
+        arrival: Arrival::Bursty,
+        clock: on.clock,
+        ..Sensors::new(BURSTY)
+    };
+    source.run(&on.kafka, Arc::new(Silent), on.shutdown).await?;
+    Ok(())
+}
+
+async fn average(on: Stage) -> anyhow::Result<()> {
+    let average = Average {
+        clock: on.clock,
+        ..Average::new(SENSORS, SENSORS_AVERAGE)
+    };
+    average
+        .run(&on.kafka, Arc::new(Silent), on.shutdown)
         .await?;
-        Ok(())
-    })
+    Ok(())
 }
 
-fn combine(kafka: &Kafka, context: &Context) -> Part {
-    let (kafka, shutdown, clock) = (
-        kafka.clone(),
-        context.shutdown.clone(),
-        context.clock.clone(),
-    );
-    Box::pin(async move {
-        Combine {
-            clock,
-            ..Combine::new(SENSORS, SENSORS_COMBINED)
-        }
-        .run(&kafka, Arc::new(Silent), shutdown)
+async fn combine(on: Stage) -> anyhow::Result<()> {
+    let combine = Combine {
+        clock: on.clock,
+        ..Combine::new(SENSORS, SENSORS_COMBINED)
+    };
+    combine
+        .run(&on.kafka, Arc::new(Silent), on.shutdown)
         .await?;
-        Ok(())
-    })
+    Ok(())
 }
 
-fn text(kafka: &Kafka, context: &Context) -> Part {
-    let (kafka, shutdown, clock) = (
-        kafka.clone(),
-        context.shutdown.clone(),
-        context.clock.clone(),
-    );
-    Box::pin(async move {
-        TextFeed {
-            clock,
-            ..TextFeed::new(TEXT)
-        }
-        .run(&kafka, Arc::new(Silent), shutdown)
-        .await?;
-        Ok(())
-    })
+async fn text(on: Stage) -> anyhow::Result<()> {
+    let feed = TextFeed {
+        clock: on.clock,
+        ..TextFeed::new(TEXT)
+    };
+    feed.run(&on.kafka, Arc::new(Silent), on.shutdown).await?;
+    Ok(())
 }
 
-fn words(kafka: &Kafka, context: &Context) -> Part {
-    let (kafka, shutdown, clock) = (
-        kafka.clone(),
-        context.shutdown.clone(),
-        context.clock.clone(),
-    );
-    Box::pin(async move {
-        Words {
-            clock,
-            ..Words::new(TEXT, WORDS)
-        }
-        .run(&kafka, Arc::new(Silent), shutdown)
-        .await?;
-        Ok(())
-    })
+async fn words(on: Stage) -> anyhow::Result<()> {
+    let words = Words {
+        clock: on.clock,
+        ..Words::new(TEXT, WORDS)
+    };
+    words.run(&on.kafka, Arc::new(Silent), on.shutdown).await?;
+    Ok(())
 }
