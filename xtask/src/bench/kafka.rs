@@ -22,7 +22,7 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
 ];
 
 /// Runs of each side, alternating.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 5;
 
 /// Record length in bytes, and how many make one run.
 const SIZES: &[(u32, u32)] = &[(1000, 400_000), (100_000, 6000)];

@@ -129,6 +129,8 @@ pub(crate) fn list() {
     for case in cases() {
         println!("{:<28} {}", case.name, case.what);
     }
+    let vivid = sources::VIVID;
+    println!("{:<28} {} (only when named)", vivid.name, vivid.what);
 }
 
 /// Runs the cases whose names contain one of `names` (all without names), prints and keeps the table, and counts.
@@ -138,12 +140,12 @@ pub(crate) fn run(
     bootstrap: Option<&str>,
     names: &[String],
 ) -> Result<Tally> {
-    let chosen: Vec<&Case> = cases()
+    let named = |case: &Case| names.iter().any(|name| case.name.contains(name.as_str()));
+    let mut chosen: Vec<&Case> = cases()
         .into_iter()
-        .filter(|case| {
-            names.is_empty() || names.iter().any(|name| case.name.contains(name.as_str()))
-        })
+        .filter(|case| names.is_empty() || named(case))
         .collect();
+    chosen.extend(Some(&sources::VIVID).filter(|case| named(case)));
     if chosen.is_empty() {
         bail!("no case is named like that; `cargo xtask interop --list` names them");
     }
