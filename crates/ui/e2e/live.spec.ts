@@ -14,6 +14,10 @@ test('the home page shows picture, chart, counts and topics, all of them moving'
   await expect.poll(() => pictureOf(page)).not.toBe(first.picture);
   await expect(page.getByRole('region', { name: 'Live picture' }).locator('.state')).toContainText(/Live · \d/);
 
+  // Of the demo's topics of numbers it is the three sensors that are shown.
+  if (await page.getByRole('region', { name: 'Topics' }).getByRole('link', { name: 'sensors', exact: true }).isVisible()) {
+    await expect(page.getByRole('region', { name: 'Live chart' }).getByRole('button', { pressed: true })).toContainText(['sensor-1', 'sensor-2', 'sensor-3']);
+  }
   await expect(page.locator('.chart canvas')).toBeVisible();
   await expect.poll(async () => (await chartOf(page)).drawn).toBeGreaterThan(500);
   const { sum: drawing } = await chartOf(page);

@@ -173,6 +173,8 @@ for (const scheme of ['light', 'dark'] as const) {
           const [token, chart] = [['', '--s1', '--s1', '--s1', '--s1', '--s8'][n]!, ['', 'chart', 'chart', 'created', 'chart', 'average.average'][n]!];
           await expect(page.locator(`[data-chart="${chart}"] canvas`)).toBeVisible();
           await expect.poll(() => inked(page, token, chart), `plot ${n}`).toBeGreaterThan(10);
+          await expect(page.getByText(/^Live/)).toBeVisible();
+          await expect(page.locator('[data-chart] canvas')).toHaveCount([0, 1, 1, 3, 1, 4][n]!);
         }
         expect(await scrollsSideways(page), `plot ${n}`).toBe(false);
         await page.screenshot({ path: `${artefacts}/plot-${n}-${width}-${scheme}.png`, fullPage: width === 360 });

@@ -7,9 +7,9 @@
 //!
 //! Adding a measurement is one function and one line in its module's table.
 
-mod chart;
 mod kafka;
 mod machine;
+mod page;
 mod video;
 
 use std::fs::OpenOptions;
@@ -86,7 +86,7 @@ pub(crate) fn run(
     let chosen: Vec<&Measurement> = kafka::MEASUREMENTS
         .iter()
         .chain(video::MEASUREMENTS)
-        .chain(chart::MEASUREMENTS)
+        .chain(page::MEASUREMENTS)
         .filter(|(name, _)| {
             names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str()))
         })

@@ -82,7 +82,7 @@ export function exactTime(ms: number): string {
   return Number.isNaN(d.getTime()) ? String(ms) : d.toISOString();
 }
 
-/** A measured value: four significant digits, tiny and huge ones with an exponent. */
+/** A measured value: four significant digits, no noughts behind a small one, tiny and huge ones with an exponent. */
 export function value(v: number): string {
   if (!Number.isFinite(v)) return String(v);
   if (v === 0) return '0';
@@ -90,7 +90,9 @@ export function value(v: number): string {
   if (size >= 1e7 || size < 1e-4) return v.toExponential(2).replace('-', '−');
   if (Number.isInteger(v)) return count(v);
   const digits = Math.max(0, 3 - Math.floor(Math.log10(size)));
-  return v.toFixed(Math.min(digits, 6)).replace('-', '−');
+  const text = v.toFixed(Math.min(digits, 6)).replace('-', '−');
+  // Those of greater ones stay, so that a number does not jump about as it changes.
+  return size < 0.1 ? text.replace(/0+$/, '') : text;
 }
 
 /** Windows of time as they stand in addresses: `10s`, `5m`, `1h`. Null where it is none. */

@@ -146,6 +146,8 @@ export class Numbers {
     if (leads) this.want(columns);
     if (this.columns === 0) return null;
     this.trim();
+    // The first numbers are told as they are drawn: which charts there are depends on their names.
+    if (this.told.newest_ms === null && this.feeds.some(({ store }) => store.rings.size > 0)) this.tell();
     const { grid, version } = this;
     if (view.live) return { grid, right: columnOf(grid, this.edge()) + 1, fixed: false, version };
     return { grid, right: this.stretch?.right ?? columns, fixed: true, version };
