@@ -475,6 +475,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_the_double_that_the_json_says_and_not_one_beside_it() {
+        let columns = columns_of(&Columns::default(), r#"{"n": 1.5}"#);
+        for text in ["-0.40000000000000036", "0.1", "9007199254740.993", "1e-320"] {
+            let value = format!(r#"{{"n": {text}}}"#);
+            let record = record(0, value.as_bytes());
+            let mut cells = Vec::new();
+            row(&columns, &record, &mut cells);
+            let double: f64 = text.parse().unwrap();
+            assert_eq!(cells, [Scalar::Number(Some(double))], "{text}");
+        }
+    }
+
+    #[test]
     fn members_that_half_of_the_values_have_always_of_one_type_have_a_column() {
         let kinds = observed(&[
             r#"{"z": 1, "name": "a", "ok": true, "mixed": 1, "list": [1], "rare": 1, "late": null}"#,
