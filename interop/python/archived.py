@@ -29,7 +29,7 @@ START_MS = int(time.time() * 1000) // HOUR_MS * HOUR_MS - 4 * HOUR_MS
 
 def record(number):
     """A reading: JSON of a stable shape, some without a key, some with headers, now and then one that comes late."""
-    value = {"n": number, "sensor": "s%d" % (number % 7), "celsius": number % 400 / 10 - 10, "ok": number % 5 > 0, "note": "é" * (number % 11)}
+    value = {"n": number, "sensor": "s%d" % (number % 7), "temperature": number % 400 / 10 - 10, "ok": number % 5 > 0, "note": "é" * (number % 11)}
     time_ms = START_MS + number // 3000 * (HOUR_MS // 4) % (4 * HOUR_MS) + number % 3000 - (HOUR_MS if number % 97 == 96 else 0)
     return {
         "key": None if number % 3 == 0 else b"s%d" % (number % 7),

@@ -4,7 +4,7 @@
 //! Adding a Python client is one file, `interop/python/NAME.txt`, a Java one `interop/java/NAME.pom.xml`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -127,7 +127,7 @@ pub fn python(workspace: &Workspace, name: &str) -> Result<PathBuf> {
                 "--quiet",
                 "--no-input",
                 "--only-binary",
-                "numpy,opencv-python-headless,confluent-kafka,pandas,matplotlib",
+                "numpy,opencv-python-headless,confluent-kafka,pandas,matplotlib,pyarrow,duckdb",
                 "-r",
             ])
             .arg(&wanted),
@@ -183,19 +183,30 @@ pub fn javac(workspace: &Workspace, jars_name: &str, class: &str) -> Result<Stri
         .cache
         .join("java")
         .join(format!("{jars_name}-classes"));
-    fs::create_dir_all(&classes)?;
+    let classpath = format!("{}/*", folder.display());
+    let source = workspace.path(&format!("interop/java/{class}.java"));
+    compile(workspace, &classpath, &[source], &classes)?;
+    Ok(format!("{classpath}:{}", classes.display()))
+}
+
+/// Compiles Java's sources into a folder.
+pub fn compile(
+    workspace: &Workspace,
+    classpath: &str,
+    sources: &[PathBuf],
+    classes: &Path,
+) -> Result<()> {
+    fs::create_dir_all(classes)?;
     let compiler = program(workspace, "javac")?;
     run(
         Command::new(compiler)
-            .arg("-cp")
-            .arg(format!("{}/*", folder.display()))
-            .arg("-d")
-            .arg(&classes)
-            .arg(workspace.path(&format!("interop/java/{class}.java"))),
+            .args(["-encoding", "UTF-8", "-cp", classpath, "-d"])
+            .arg(classes)
+            .args(sources),
         b"",
         FETCH,
-    )?;
-    Ok(format!("{}/*:{}", folder.display(), classes.display()))
+    )
+    .map(drop)
 }
 
 /// Builds the Go program in `interop/go/NAME` and gives its path.
@@ -224,13 +235,13 @@ pub fn go_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
 }
 
 /// True when a folder was completed from exactly this description.
-fn is_made(folder: &std::path::Path, wanted: &std::path::Path) -> Result<bool> {
+fn is_made(folder: &Path, wanted: &Path) -> Result<bool> {
     let wanted_text =
         fs::read_to_string(wanted).with_context(|| format!("reading {}", wanted.display()))?;
     Ok(fs::read_to_string(folder.join("made-from.txt")).is_ok_and(|made| made == wanted_text))
 }
 
-fn mark_made(folder: &std::path::Path, wanted: &std::path::Path) -> Result<()> {
+fn mark_made(folder: &Path, wanted: &Path) -> Result<()> {
     fs::copy(wanted, folder.join("made-from.txt"))?;
     Ok(())
 }

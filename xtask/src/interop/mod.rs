@@ -19,6 +19,7 @@ mod preflight;
 mod s3;
 pub(crate) mod server;
 mod sources;
+mod spark;
 mod tools;
 mod tutorials;
 
@@ -60,6 +61,7 @@ fn cases() -> Vec<&'static Case> {
         cluster::CASES,
         archive::CASES,
         preflight::CASES,
+        spark::CASES,
     ]
     .into_iter()
     .flatten()
