@@ -142,6 +142,16 @@ impl Hdfs {
         self.datanode.take().map_or(Ok(()), Running::kill)
     }
 
+    /// Stops the `DataNode` where it is: it is there and answers nothing.
+    pub fn freeze_datanode(&self) -> Result<()> {
+        self.datanode.as_ref().map_or(Ok(()), Running::freeze)
+    }
+
+    /// Lets it go on.
+    pub fn thaw_datanode(&self) -> Result<()> {
+        self.datanode.as_ref().map_or(Ok(()), Running::go_on)
+    }
+
     /// `kill -9` of the `NameNode`, where it runs.
     pub fn kill_namenode(&mut self) -> Result<()> {
         self.namenode.take().map_or(Ok(()), Running::kill)

@@ -1,7 +1,9 @@
 //! What students of a first Hadoop course run into, one after the other, against a real `NameNode`: each is answered in a
-//! sentence that names the remedy. How long the answers took is reported.
+//! sentence that names the remedy, also where somebody took the connection and says nothing. How long the answers took is
+//! reported; 5 s are wanted at most.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -17,7 +19,7 @@ const DEADLINE: Duration = Duration::from_mins(1);
 
 pub(super) const CASES: &[Case] = &[Case {
     name: "archive, what students hit",
-    what: "nobody listens, the HTTP port, no permission, a path that is a file, no DataNode, safe mode: each said, with its remedy",
+    what: "nobody listens, the HTTP port, no permission, a path that is a file, no DataNode, safe mode, no answer: each said, with its remedy",
     run: preflight,
 }];
 
@@ -99,8 +101,37 @@ fn preflight(context: &Context) -> Result<String> {
     let mut command = answers.command(&hdfs.url("/notes.txt"))?;
     answers.refused("a file", &mut command, &["lies in, a file", "--to"])?;
 
+    silence(&mut answers, &hdfs)?;
     safe_mode(&mut answers, &mut hdfs, &folder)?;
     Ok(answers.took.join(", "))
+}
+
+/// Somebody takes the connection and says nothing: in the `NameNode`'s place, in that of S3, and the `DataNode`.
+fn silence(answers: &mut Answers, hdfs: &Hdfs) -> Result<()> {
+    // The kernel takes connections for it; it never answers one.
+    let silent = TcpListener::bind("127.0.0.1:0")?;
+    let address = silent.local_addr()?;
+
+    let mut command = answers.command(&format!("hdfs://{address}/live"))?;
+    let wanted = format!("{address} accepts connections but does not answer");
+    answers.refused("silent NameNode", &mut command, &[&wanted, "fs.defaultFS"])?;
+
+    let mut command = answers.command("s3://live/archive")?;
+    command
+        .env("AWS_ENDPOINT", format!("http://{address}"))
+        .env("AWS_ACCESS_KEY_ID", "testing")
+        .env("AWS_SECRET_ACCESS_KEY", "testing");
+    let wanted = format!("http://{address} does not answer");
+    answers.refused("silent S3", &mut command, &[&wanted, "aws_endpoint"])?;
+
+    hdfs.freeze_datanode()?;
+    let mut command = answers.command(&hdfs.url("/live"))?;
+    answers.refused(
+        "silent DataNode",
+        &mut command,
+        &["no DataNode takes a file"],
+    )?;
+    hdfs.thaw_datanode()
 }
 
 /// Somebody turned safe mode on; or the `NameNode` has started again and waits for its blocks, and says how many are missing.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hdfs_native::file::FileWriter;
 use hdfs_native::{Client, ClientBuilder, HdfsError, WriteOptions};
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::{Entry, Store, StoreError, Writer, namenode};
@@ -19,8 +20,9 @@ const DEFAULT_PORT: u16 = 8020;
 /// How long a call to the NameNode may take, and a piece of a file to its DataNodes.
 const CALL: Duration = Duration::from_secs(20);
 const PIECE: Duration = Duration::from_mins(1);
-/// How long each step of the look at the start may take.
-const LOOK: Duration = Duration::from_secs(2);
+/// How long the look at the start may take in all, but for removing its file again, and that.
+const LOOK: Duration = Duration::from_secs(4);
+const TIDY: Duration = Duration::from_millis(500);
 /// How often a NameNode in safe mode is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -81,12 +83,13 @@ impl Hdfs {
 
     /// Whether the folder can be written to, or what is in the way; waits for the end of safe mode, and tells how far it is.
     pub async fn check(&self, note: &(dyn Fn(&str) + Sync)) -> Result<(), StoreError> {
+        let mut until = Instant::now() + LOOK;
         if let Some(port) = self.port {
             namenode::look(&self.host, port, &self.root).await?;
         }
         let mut said = String::new();
         loop {
-            let error = match self.probe().await {
+            let error = match self.probe(until).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -98,25 +101,26 @@ impl Hdfs {
                 said = state;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
+            until = Instant::now() + LOOK;
         }
     }
 
     /// Makes the folder, and a file in it that is removed again.
-    async fn probe(&self) -> Result<(), HdfsError> {
+    async fn probe(&self, until: Instant) -> Result<(), HdfsError> {
         let late = |what: &str| HdfsError::OperationFailed(format!("{LATE}{what}"));
         let made = self.client.mkdirs(&self.root, 0o755, true);
-        tokio::time::timeout(LOOK, made)
+        timeout_at(until, made)
             .await
-            .map_err(|_| late("the NameNode"))??;
+            .map_err(|_| late(NAMENODE))??;
         let path = self.path(&format!(".weir-{}", Uuid::new_v4().simple()));
         let written = self.put(&path, Bytes::from_static(b"probe"));
-        let written = match tokio::time::timeout(LOOK, written).await {
+        let written = match timeout_at(until, written).await {
             Ok(written) => written,
-            Err(_) => Err(late("a DataNode")),
+            Err(_) => Err(late(DATANODE)),
         };
-        let deleted = tokio::time::timeout(LOOK, self.client.delete(&path, false)).await;
+        let deleted = timeout_at(until + TIDY, self.client.delete(&path, false)).await;
         written?;
-        deleted.map_err(|_| late("the NameNode"))?.map(drop)
+        deleted.map_err(|_| late(NAMENODE))?.map(drop)
     }
 
     /// Writes a new file. The library's futures are large, so they go on the heap here and in [`HdfsWriter`].
@@ -148,7 +152,7 @@ impl Hdfs {
                 self.address
             )
         } else if has("could only be written to 0 of")
-            || said.starts_with(&format!("{LATE}a DataNode"))
+            || said == format!("{LATE}{DATANODE}")
             || matches!(
                 error,
                 HdfsError::DataTransferError(_) | HdfsError::IOError(_)
@@ -156,6 +160,11 @@ impl Hdfs {
         {
             format!(
                 "the NameNode at {} answers, but no DataNode takes a file: their disks are full, or their addresses cannot be reached from here (--store-option dfs.client.use.datanode.hostname=true takes their names) ({said})",
+                self.address
+            )
+        } else if said == format!("{LATE}{NAMENODE}") {
+            format!(
+                "the NameNode at {} took the connection and does not answer: look at its log, and start it again if it hangs",
                 self.address
             )
         } else if class(error).contains("StandbyException") {
@@ -194,6 +203,8 @@ impl Hdfs {
 }
 
 const LATE: &str = "no answer in time from ";
+const NAMENODE: &str = "the NameNode";
+const DATANODE: &str = "a DataNode";
 
 fn no_answer(after: Duration) -> HdfsError {
     HdfsError::OperationFailed(format!("no answer within {} s", after.as_secs()))

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::StoreError;
 
-/// How long an answer may take.
+/// How long a connection and an answer may take.
+const CONNECT: Duration = Duration::from_millis(1500);
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// Passes where a NameNode takes calls at `host` and `port`, and says what else is there if not.
@@ -19,7 +20,7 @@ pub(super) async fn look(host: &str, port: u16, folder: &str) -> Result<(), Stor
     let remedy = |text: String| Err(StoreError::Remedy(text));
     let client = reqwest::Client::builder()
         .no_proxy()
-        .connect_timeout(ANSWER)
+        .connect_timeout(CONNECT)
         .timeout(ANSWER)
         .build();
     let Ok(client) = client else { return Ok(()) };
@@ -60,6 +61,11 @@ pub(super) async fn look(host: &str, port: u16, folder: &str) -> Result<(), Stor
 }
 
 fn unreachable(address: &str, error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!(
+            "{address} cannot be reached from here: a connection is neither made nor refused; check the address (fs.defaultFS of the NameNode's core-site.xml) and whether a firewall is in between"
+        );
+    }
     let mut inner: &dyn std::error::Error = error;
     while let Some(source) = inner.source() {
         inner = source;

@@ -15,6 +15,7 @@ use object_store::{
     ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig,
     WriteMultipart,
 };
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::{Entry, Store, StoreError, Writer};
@@ -23,10 +24,12 @@ use super::{Entry, Store, StoreError, Writer};
 const PART_BYTES: usize = 16 << 20;
 /// Parts under way at once.
 const PARTS: usize = 2;
-/// How long a connection may take to be made, a request to be answered, and the look at the start.
+/// How long a connection may take to be made, and a request to be answered.
 const CONNECT: Duration = Duration::from_secs(3);
 const REQUEST: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(4500);
+/// How long the look at the start may take in all, but for removing its object again, and that.
+const LOOK: Duration = Duration::from_secs(4);
+const TIDY: Duration = Duration::from_millis(500);
 
 /// A bucket, or a folder in it.
 #[derive(Clone)]
@@ -125,24 +128,23 @@ impl S3 {
             self.store
                 .put_opts(&probe, content.into(), PutMode::Create.into())
         };
-        let first = tokio::time::timeout(LOOK, put("probe")).await.ok();
-        match first {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(self.remedy(&error)),
-            None => {
-                return Err(StoreError::Remedy(format!(
-                    "{} does not answer; check the network and aws_endpoint (and the credentials: without AWS_ACCESS_KEY_ID those of the machine are asked for)",
-                    self.endpoint
-                )));
-            }
-        }
-        let second = tokio::time::timeout(LOOK, put("again")).await.ok();
-        let deleted = tokio::time::timeout(LOOK, self.store.delete(&probe))
-            .await
-            .ok();
+        let until = Instant::now() + LOOK;
+        let silent = || {
+            StoreError::Remedy(format!(
+                "{} does not answer; check the network and aws_endpoint (and the credentials: without AWS_ACCESS_KEY_ID those of the machine are asked for)",
+                self.endpoint
+            ))
+        };
+        let first = timeout_at(until, put("probe")).await;
+        first
+            .map_err(|_| silent())?
+            .map_err(|error| self.remedy(&error))?;
+        let second = timeout_at(until, put("again")).await;
+        let deleted = timeout_at(until + TIDY, self.store.delete(&probe)).await;
+        let second = second.map_err(|_| silent())?;
         if !matches!(
             second,
-            Some(Err(Error::AlreadyExists { .. } | Error::Precondition { .. }))
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. })
         ) {
             return Err(StoreError::Remedy(format!(
                 "{} does not keep to If-None-Match, by which S3 makes an object only once (Amazon does since 2024, MinIO too): two archives at once could keep records twice; use a newer version of it",
@@ -150,7 +152,7 @@ impl S3 {
             )));
         }
         match deleted {
-            Some(Err(error)) => Err(self.remedy(&error)),
+            Ok(Err(error)) => Err(self.remedy(&error)),
             _ => Ok(()),
         }
     }
