@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::watch;
+use weir_base::time::{Clock, ManualClock};
 
 use super::{Entry, Store, StoreError, Writer};
 
@@ -68,6 +70,7 @@ impl World {
             process: Arc::new(Mutex::new(Process {
                 operations: 0,
                 fates: fates.into_iter().collect(),
+                away: None,
             })),
             state: watch::channel(State::Runs).0,
         }
@@ -77,6 +80,25 @@ impl World {
 struct Process {
     operations: u64,
     fates: BTreeMap<u64, Fate>,
+    away: Option<Away>,
+}
+
+/// A time without the store: from an operation on, until a clock has come so far.
+struct Away {
+    from: u64,
+    until: Duration,
+    clock: Arc<ManualClock>,
+}
+
+impl Away {
+    /// Every operation meanwhile takes a second, and fails.
+    fn takes(&self, operation: u64) -> bool {
+        let away = operation >= self.from && self.clock.monotonic() < self.until;
+        if away {
+            self.clock.advance(Duration::from_secs(1));
+        }
+        away
+    }
 }
 
 /// What has become of a process.
@@ -96,6 +118,12 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Is away from operation `from` on, until `clock` is at `until`.
+    pub(crate) fn away(self, from: u64, until: Duration, clock: Arc<ManualClock>) -> Self {
+        self.process().away = Some(Away { from, until, clock });
+        self
+    }
+
     /// Operations so far.
     pub(crate) fn operations(&self) -> u64 {
         self.process().operations
@@ -121,17 +149,21 @@ impl Memory {
     ) -> Result<T, StoreError> {
         // Others' operations come between any two of ours.
         tokio::task::yield_now().await;
-        let fate = {
+        let (fate, away) = {
             let mut process = self.process();
             process.operations += 1;
             let at = process.operations;
-            process.fates.remove(&at)
+            let away = process.away.as_ref().is_some_and(|away| away.takes(at));
+            (process.fates.remove(&at), away)
         };
         let failed = || StoreError::Failed {
             what: "do",
             url: "memory:".to_owned(),
             why: "it was meant to fail".to_owned(),
         };
+        if away {
+            return Err(failed());
+        }
         match fate {
             Some(Fate::FailsBefore) => return Err(failed()),
             Some(Fate::DiesBefore) => self.die().await,

@@ -1,4 +1,5 @@
 //! Archives on a store that fails, tears and kills.
 
+mod away;
 mod exactly_once;
 mod process;

@@ -93,7 +93,12 @@ pub(super) async fn archive(store: Memory, log: Arc<Vec<Record>>, setup: Setup) 
     done
 }
 
-async fn feed(log: Arc<Vec<Record>>, from: i64, to: mpsc::Sender<Message>, batch: usize) {
+pub(super) async fn feed(
+    log: Arc<Vec<Record>>,
+    from: i64,
+    to: mpsc::Sender<Message>,
+    batch: usize,
+) {
     let behind: Vec<Record> = log
         .iter()
         .filter(|record| record.offset >= from)
