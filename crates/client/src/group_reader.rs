@@ -99,6 +99,11 @@ impl Kafka {
         if turns.is_some() {
             // Each assignment is the whole of what a member has; incremental ones (KIP-429) would be told otherwise.
             fixed.push(("partition.assignment.strategy", "range,roundrobin"));
+            // Who is killed and started again waits until the group has given up on who he was, and so does everybody in it: with the
+            // library's 45 s that long. Less than 6 s most brokers refuse (group.min.session.timeout.ms). One who is given up on too
+            // soon does no harm, since its positions do not count.
+            fixed.push(("session.timeout.ms", "6000"));
+            fixed.push(("heartbeat.interval.ms", "2000"));
         }
         let context = Context {
             turns: turns.clone(),
