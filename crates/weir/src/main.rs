@@ -104,7 +104,8 @@ fn parse() -> Result<(Cli, Vec<Source>), ExitCode> {
 fn start_logging(global: &Global) {
     let default = match (global.quiet, global.verbose) {
         (true, _) => "error",
-        (false, 0) => "warn",
+        // HDFS's client warns of each try, each file and each DataNode; what comes of them in the end is an error or a note of ours.
+        (false, 0) => "warn,hdfs_native=error",
         (false, 1) => "info",
         (false, _) => "debug",
     };
