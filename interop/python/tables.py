@@ -39,6 +39,9 @@ for row in data.itertuples():
     if (row.n, row.sensor, row.temperature, row.ok) != (reading["n"], reading["sensor"], reading["temperature"], reading["ok"]):
         sys.exit("beside %s pandas has %s" % (reading, row))
     readings[row.date, row.hour].append(reading["temperature"])
+late = duckdb.sql("SELECT count(late), count(*) FROM read_parquet('%s/*/*/*.parquet', union_by_name = true)" % folder).fetchall()
+if late != [(1, int(count))]:
+    sys.exit("of the member that came later DuckDB has (values, rows) %s" % late)
 expected = {hour: round(sum(values) / len(values), 9) for hour, values in readings.items()}
 by_duckdb = {(date, hour): round(average, 9) for date, hour, average in averages.fetchall()}
 by_pandas = {hour: round(average, 9) for hour, average in data.groupby(["date", "hour"]).temperature.mean().items()}

@@ -58,15 +58,23 @@ fn tables(context: &Context) -> Result<String> {
     let python = python(context.workspace, ENVIRONMENT)?;
     let archive = Archive::shared(context)?;
     let topic = archive.topic("readings", 3)?;
-    archive.fill(&topic, 3, 12_000)?;
     let folder = context.folder("tables")?;
-    archive.to_the_end(&topic, &file_url(&folder), "parquet")?;
+    let to = file_url(&folder);
+    archive.fill(&topic, 3, 12_000)?;
+    archive.to_the_end(&topic, &to, "parquet")?;
+    // A member that no file before had.
+    let late =
+        br#"{"n": 12000, "sensor": "s0", "temperature": 0.1, "ok": true, "note": "", "late": 1}"#;
+    let mut produce = Command::new(context.weir()?);
+    produce.args(["--bootstrap", &context.bootstrap()?.to_string()]);
+    run(produce.args(["produce", &topic]), late, DEADLINE)?;
+    archive.to_the_end(&topic, &to, "parquet")?;
     let said = run(
         Command::new(python)
             .arg(context.workspace.path("interop/python/tables.py"))
             .arg(context.workspace.path("README.md"))
             .arg(folder.join("topics").join(&topic))
-            .arg("12000")
+            .arg("12001")
             .env("PYTHONDONTWRITEBYTECODE", "1"),
         b"",
         DEADLINE,
@@ -192,7 +200,7 @@ impl Spark {
             Ok(folder) => (format!("{}/*", folder.display()), ""),
             Err(_) => (
                 stand_in(workspace, &python, &source)?,
-                "; no-op classes stand in for spark-token-provider-kafka-0-10, which this registry does not have",
+                "; no-op classes stand in for spark-token-provider-kafka-0-10, which the registry did not give",
             ),
         };
         Ok(Self {
