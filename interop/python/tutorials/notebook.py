@@ -5,7 +5,7 @@
 
 import json
 import os
-import re
+import pathlib
 import sys
 
 import matplotlib
@@ -13,16 +13,13 @@ import matplotlib
 matplotlib.use("Agg")
 import requests
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from recipe import recipe
+
 readme, url, topic = sys.argv[1:]
-with open(readme, encoding="utf-8") as file:
-    section = file.read().split("### Plot in a notebook", 1)[1]
-recipe = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1)
-for printed, here in [("http://127.0.0.1:8080", url), ("/topics/sensors/", "/topics/%s/" % topic)]:
-    if printed not in recipe:
-        sys.exit("the recipe does not name %s" % printed)
-    recipe = recipe.replace(printed, here)
+printed = recipe(readme, "Plot in a notebook", [("http://127.0.0.1:8080", url), ("/topics/sensors/", "/topics/%s/" % topic)])
 names = {}
-exec(recipe, names)
+exec(printed, names)
 data = names["data"]
 figure = os.path.join(os.environ.get("TMPDIR", "/tmp"), "weir-notebook-%d.png" % os.getpid())
 matplotlib.pyplot.savefig(figure)
