@@ -70,6 +70,12 @@ pub enum MediaError {
         /// Height in pixels.
         height: u64,
     },
+    /// A film that one file cannot hold.
+    #[error("one file cannot hold the film: {what}; export it in parts, with --from and --to")]
+    Full {
+        /// What there is too much of.
+        what: &'static str,
+    },
     /// No decoder for this codec is built in.
     #[error("{} cannot be decoded here: weir decodes H.264, JPEG and PNG; publish it as it is with `--codec copy`", codec.name())]
     NoDecoder {

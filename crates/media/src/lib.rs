@@ -12,6 +12,7 @@
 //! | [`order`] | decode times where only the times shown are known |
 //! | [`numbers`] | what numbers a record's value holds |
 //! | [`fmp4`] | access units → init segment and fragments |
+//! | [`movie`] | access units → a whole MP4 file |
 //! | [`h264`], [`h265`], [`av1`], [`vp9`], [`nal`] | parameter sets, codec strings, key frames |
 //! | [`encode`], [`decode`] | pictures ↔ H.264 |
 //! | [`jpeg`], [`png`] | pictures ↔ image files |
@@ -32,6 +33,7 @@ pub mod fmp4;
 pub mod h264;
 pub mod h265;
 pub mod jpeg;
+pub mod movie;
 pub mod nal;
 pub mod numbers;
 pub mod order;

@@ -5,17 +5,19 @@
 //! inter-coded topic is begun at the key frame in front of the position asked for; those pictures carry the flag `PREROLL`. A topic
 //! of several partitions stays with its own reader, for its order of arrival is no other's.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::timeout;
-use weir_client::{Event, From, Kafka, Reader, ReaderOptions};
+use weir_client::{ClientError, Event, From, Kafka, Reader, ReaderOptions};
 
+use crate::hub::gop;
 use crate::hub::maker::Made;
 use crate::hub::picture::{Item, Picture};
 use crate::hub::tracks::{Chooser, Makers, Track, Wanted};
-use crate::hub::{Form, Hubs, Viewer, open_at_key_frame};
+use crate::hub::{Form, Hubs, KeyFrame, Viewer};
 use crate::problem::Problem;
 
 /// Between two looks whether the hub has reached the record that history ended with.
@@ -46,13 +48,16 @@ enum Step {
 }
 
 struct History {
-    hubs: Arc<Hubs>,
+    /// To go on with live pictures; without them history ends where it has caught up.
+    hubs: Option<Arc<Hubs>>,
     topic: String,
     reader: Reader,
     makers: Makers,
     chooser: Chooser,
     partitions: usize,
     caught_up: usize,
+    /// What was read to find out where it begins.
+    found: VecDeque<Item>,
     /// Taking pictures since history caught up, to be joined when both have the same one.
     joining: Option<Viewer>,
     /// The picture sent last.
@@ -92,30 +97,33 @@ impl Feed {
             1 if inter => first_wanted(kafka, topic, &from).await?,
             _ => None,
         };
-        let (reader, makers) = match first {
-            Some(offset) => (
-                open_at_key_frame(kafka, topic, 0, offset).await?,
-                Makers::with_preroll(offset),
-            ),
-            None => (
-                kafka.reader(topic, from, ReaderOptions::default()).await?,
-                Makers::default(),
-            ),
+        let history = if let Some(offset) = first {
+            History::at_key_frame(kafka, Some(hubs), topic, 0, offset, wanted).await?
+        } else {
+            let reader = kafka.reader(topic, from, ReaderOptions::default()).await?;
+            let makers = Makers::default();
+            History::new(Some(hubs), topic, reader, partitions, makers, wanted)
         };
-        Ok(Self {
-            source: Source::History(Box::new(History {
-                hubs: hubs.clone(),
-                topic: topic.to_owned(),
-                reader,
-                makers,
-                chooser: Chooser::new(wanted),
-                partitions,
-                caught_up: 0,
-                joining: None,
-                last: None,
-            })),
+        Ok(Self::of(history))
+    }
+
+    /// The pictures that one partition holds now from `offset` on, begun at the key frame in front; `Live` comes behind the last.
+    pub async fn recorded(
+        kafka: &Kafka,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        wanted: Wanted,
+    ) -> Result<Self, ClientError> {
+        let history = History::at_key_frame(kafka, None, topic, partition, offset, wanted).await?;
+        Ok(Self::of(history))
+    }
+
+    fn of(history: History) -> Self {
+        Self {
+            source: Source::History(Box::new(history)),
             joint: Joint::default(),
-        })
+        }
     }
 
     /// The next item. Cancel-safe. After `Ended` comes nothing more.
@@ -219,7 +227,83 @@ async fn first_wanted(kafka: &Kafka, topic: &str, from: &From) -> Result<Option<
 }
 
 impl History {
+    fn new(
+        hubs: Option<&Arc<Hubs>>,
+        topic: &str,
+        reader: Reader,
+        partitions: usize,
+        makers: Makers,
+        wanted: Wanted,
+    ) -> Self {
+        Self {
+            hubs: hubs.cloned(),
+            topic: topic.to_owned(),
+            reader,
+            makers,
+            chooser: Chooser::new(wanted),
+            partitions,
+            caught_up: 0,
+            found: VecDeque::new(),
+            joining: None,
+            last: None,
+        }
+    }
+
+    /// History of one partition that begins at the last key frame of what is wanted at or in front of `offset`. How far that is
+    /// back the record there says; where that turns out to be wrong, it is looked for further back.
+    async fn at_key_frame(
+        kafka: &Kafka,
+        hubs: Option<&Arc<Hubs>>,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        wanted: Wanted,
+    ) -> Result<Self, ClientError> {
+        let mut start = KeyFrame::near(kafka, topic, partition, offset).await?;
+        loop {
+            let reader = start.open(kafka, topic).await?;
+            let makers = Makers::with_preroll(offset);
+            let mut history = Self::new(hubs, topic, reader, 1, makers, wanted.clone());
+            let late = match history.begin().await {
+                Some(Item::Picture(picture)) => picture.offset > offset,
+                Some(Item::Live) => true,
+                _ => false,
+            };
+            if !late || !start.further_back() {
+                return Ok(history);
+            }
+        }
+    }
+
+    /// Reads up to the first picture asked for, keeps those that it needs, and gives the first of all.
+    async fn begin(&mut self) -> Option<Item> {
+        let mut len_bytes = 0;
+        let mut found = VecDeque::new();
+        while let Step::Item(item) = self.next().await {
+            let mut last = true;
+            if let Item::Picture(picture) = &item {
+                if picture.key {
+                    found.clear();
+                    len_bytes = 0;
+                }
+                len_bytes += picture.len_bytes();
+                last = !picture.preroll
+                    || found.len() >= gop::MAX_PICTURES
+                    || len_bytes > gop::MAX_BYTES;
+            }
+            found.push_back(item);
+            if last {
+                break;
+            }
+        }
+        self.found = found;
+        self.found.front().cloned()
+    }
+
     async fn next(&mut self) -> Step {
+        if let Some(item) = self.found.pop_front() {
+            return Step::Item(item);
+        }
         loop {
             if let Some(joined) = self.join() {
                 return Step::Joined(joined);
@@ -246,9 +330,9 @@ impl History {
                 Event::CaughtUp { .. } => {
                     self.caught_up += 1;
                     if self.caught_up == self.partitions {
-                        if self.partitions == 1 {
+                        if let Some(hubs) = self.hubs.as_ref().filter(|_| self.partitions == 1) {
                             let wanted = self.chooser.wanted().clone();
-                            self.joining = Some(self.hubs.view(&self.topic, Form::AsIs, wanted));
+                            self.joining = Some(hubs.view(&self.topic, Form::AsIs, wanted));
                         }
                         return Step::Item(Item::Live);
                     }

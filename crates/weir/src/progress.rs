@@ -124,7 +124,7 @@ pub fn describe(snapshot: &Snapshot) -> String {
 }
 
 /// `1:02:03` for people.
-fn clock_time(us: i64) -> String {
+pub fn clock_time(us: i64) -> String {
     let seconds = us.max(0) / 1_000_000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 {

@@ -287,6 +287,62 @@ fn an_unknown_broker_setting_is_refused_by_name() {
 }
 
 #[test]
+fn a_film_appears_whole_or_not_at_all_and_is_written_over_only_by_force() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::broker(dir.path());
+    let card = ["publish", "testcard", "--topic", "card", "--size", "64x64"];
+    let sent = server.run(&[&card[..], &["--fps", "100", "--count", "30"]].concat());
+    assert_eq!(sent.status.code(), Some(0), "{}", stderr(&sent));
+    let films = TempDir::new().unwrap();
+    let film = films.path().join("film.mp4");
+    let path = film.to_str().unwrap();
+    let names = || -> Vec<_> {
+        let files = std::fs::read_dir(films.path()).unwrap();
+        files.map(|file| file.unwrap().file_name()).collect()
+    };
+
+    let nothing = server.run(&["export", "card", path, "--from", "1:00:00"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(
+        stderr(&nothing).contains("its pictures are of"),
+        "{}",
+        stderr(&nothing)
+    );
+    assert!(names().is_empty(), "{:?}", names());
+
+    let done = server.run(&["--json", "export", "card", path]);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    let said: Value = serde_json::from_slice(&done.stdout).unwrap();
+    // A machine that is busy makes fewer pictures than it was asked for.
+    let last = said["last_offset"].as_u64().unwrap();
+    assert_eq!(said["pictures"].as_u64(), Some(last + 1));
+    assert!(last > 10, "{said}");
+    let bytes = std::fs::read(&film).unwrap();
+    assert_eq!(Some(bytes.len() as u64), said["bytes"].as_u64());
+    assert_eq!(names(), ["film.mp4"]);
+
+    let again = server.run(&["export", "card", path, "--to", "10"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("--force"), "{}", stderr(&again));
+    assert_eq!(std::fs::read(&film).unwrap(), bytes);
+    let forced = server.run(&["export", "card", path, "--to", "10", "--force"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", stderr(&forced));
+    assert!(std::fs::read(&film).unwrap().len() < bytes.len());
+
+    let piped = server.run(&["--quiet", "export", "card", "-"]);
+    assert_eq!(piped.stdout.get(4..8), Some(&b"ftyp"[..]));
+    assert_eq!(stderr(&piped), "");
+    for (file, says) in [
+        (films.path().to_str().unwrap(), "is a folder"),
+        ("/nowhere/film.mp4", "/nowhere"),
+    ] {
+        let refused = server.run(&["export", "card", file]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(stderr(&refused).contains(says), "{}", stderr(&refused));
+    }
+}
+
+#[test]
 fn what_was_produced_is_consumed_with_keys_and_headers() {
     let dir = TempDir::new().unwrap();
     let server = Server::broker(dir.path());

@@ -37,6 +37,11 @@ pub(super) const CASES: &[Case] = &[
         run: matroska,
     },
     Case {
+        name: "ffmpeg export",
+        what: "`weir export` of all of it, of a stretch between key frames, and to a pipe: the pictures are the file's own",
+        run: export,
+    },
+    Case {
         name: "http routes",
         what: "metadata, records, and problem+json for what is not there",
         run: routes,
@@ -51,25 +56,27 @@ pub(super) fn ffmpeg(context: &Context) -> Result<Command> {
 
 /// A moving picture as x264 makes it by default: B-frames, a GOP of 25.
 pub(crate) fn h264_file(context: &Context, name: &str) -> Result<PathBuf> {
+    video_file(context, name, "libx264")
+}
+
+fn video_file(context: &Context, name: &str, codec: &str) -> Result<PathBuf> {
     let file = context.folder("made")?.join(name);
-    run(
-        ffmpeg(context)?
-            .args([
-                "-f",
-                "lavfi",
-                "-i",
-                &format!(
-                    "testsrc=size=320x240:rate=25:duration={}",
-                    MADE as f64 / 25.0
-                ),
-            ])
-            .args([
-                "-c:v", "libx264", "-g", "25", "-bf", "2", "-pix_fmt", "yuv420p",
-            ])
-            .arg(&file),
-        b"",
-        DEADLINE,
-    )?;
+    let mut command = ffmpeg(context)?;
+    command
+        .args([
+            "-f",
+            "lavfi",
+            "-i",
+            &format!(
+                "testsrc=size=320x240:rate=25:duration={}",
+                MADE as f64 / 25.0
+            ),
+        ])
+        .args(["-c:v", codec, "-g", "25", "-pix_fmt", "yuv420p"]);
+    if codec == "libx264" {
+        command.args(["-bf", "2"]);
+    }
+    run(command.arg(&file), b"", DEADLINE)?;
     Ok(file)
 }
 
@@ -193,6 +200,69 @@ fn mjpeg(context: &Context) -> Result<String> {
         probe.trim()
     );
     Ok("50 pictures of 320x240".to_owned())
+}
+
+/// What `weir export` writes, with its arguments behind the topic.
+fn exported(context: &Context, topic: &str, arguments: &[&str]) -> Result<Vec<u8>> {
+    let bootstrap = context.bootstrap()?.to_string();
+    let output = run(
+        Command::new(context.weir()?)
+            .args(["--bootstrap", &bootstrap, "export", topic])
+            .args(arguments),
+        b"",
+        DEADLINE,
+    )?;
+    Ok(output.stdout)
+}
+
+fn export(context: &Context) -> Result<String> {
+    let folder = context.folder("exported")?;
+    let mut said = Vec::new();
+    for (name, codec) in [
+        ("film.mp4", "libx264"),
+        ("film-vp9.webm", "libvpx-vp9"),
+        ("film-hevc.mp4", "libx265"),
+    ] {
+        let file = video_file(context, name, codec)?;
+        let topic = published(context, &file)?;
+        let original = pictures(context, &file.display().to_string())?;
+        ensure!(
+            original.len() == COMPARED,
+            "{name} itself gave {} pictures",
+            original.len()
+        );
+        let whole = folder.join(format!("{name}.mp4"));
+        let pipe = folder.join(format!("{name}-pipe.mp4"));
+        let path = whole.display().to_string();
+        exported(context, &topic, &[&path])?;
+        ensure!(
+            pictures(context, &path)? == original,
+            "{name}: the exported film has other pictures"
+        );
+        fs::write(&pipe, exported(context, &topic, &["-"])?)?;
+        ensure!(
+            pictures(context, &pipe.display().to_string())? == original,
+            "{name}: what came through the pipe has other pictures"
+        );
+        // 1.4 s is the 36th picture, between two key frames; 3 s the 76th.
+        let stretch = folder.join(format!("{name}-stretch.mp4"));
+        let path = stretch.display().to_string();
+        exported(
+            context,
+            &topic,
+            &[&path, "--from", "0:01.4", "--to", "0:03"],
+        )?;
+        let cut = pictures(context, &path)?;
+        let wanted = original.get(35..75).unwrap_or_default();
+        ensure!(
+            cut == wanted,
+            "{name}: {} pictures from 1.4 s to 3 s, wanted {} of the file's own",
+            cut.len(),
+            wanted.len()
+        );
+        said.push(codec);
+    }
+    Ok(format!("{}, whole, cut and piped", said.join(", ")))
 }
 
 fn routes(context: &Context) -> Result<String> {

@@ -104,22 +104,26 @@ impl Entry {
             height: header.height,
         })
     }
+}
 
-    /// Writes the `stsd` box (ISO/IEC 14496-12 §8.5.2, §12.1.3).
-    pub(crate) fn write_stsd(&self, boxes: &mut Boxes) {
-        boxes.full(*b"stsd", 0, 0, |boxes| {
-            boxes.u32(1);
-            boxes.wrap(self.kind, |boxes| {
+/// Writes the `stsd` box (ISO/IEC 14496-12 §8.5.2, §12.1.3).
+pub(crate) fn write_stsd(entries: &[Entry], boxes: &mut Boxes) {
+    boxes.full(*b"stsd", 0, 0, |boxes| {
+        boxes.u32(entries.len() as u32);
+        for entry in entries {
+            boxes.wrap(entry.kind, |boxes| {
                 boxes.zeros(6).u16(1).zeros(16);
-                boxes.u16(clamp_u16(self.width)).u16(clamp_u16(self.height));
+                boxes
+                    .u16(clamp_u16(entry.width))
+                    .u16(clamp_u16(entry.height));
                 boxes.u32(0x0048_0000).u32(0x0048_0000).u32(0).u16(1);
                 boxes.zeros(32).u16(0x18).u16(0xffff);
-                boxes.wrap(self.config_kind, |boxes| {
-                    boxes.bytes(&self.config);
+                boxes.wrap(entry.config_kind, |boxes| {
+                    boxes.bytes(&entry.config);
                 });
             });
-        });
-    }
+        }
+    });
 }
 
 pub(crate) fn clamp_u16(value: u32) -> u16 {

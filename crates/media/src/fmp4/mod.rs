@@ -73,7 +73,7 @@ impl Muxer {
                     boxes.wrap(*b"minf", |boxes| {
                         write_vmhd_dinf(boxes);
                         boxes.wrap(*b"stbl", |boxes| {
-                            self.entry.write_stsd(boxes);
+                            entry::write_stsd(std::slice::from_ref(&self.entry), boxes);
                             // The samples are in the fragments; these four boxes must be there and are empty.
                             for kind in [*b"stts", *b"stsc", *b"stco"] {
                                 boxes.full(kind, 0, 0, |boxes| {
@@ -159,6 +159,11 @@ impl Muxer {
             }
             _ => out.extend_from_slice(data),
         }
+    }
+
+    /// What stands in the file's sample description.
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
     }
 
     /// Whether the access unit is a key frame with parameter sets other than this muxer's: a new [`Muxer`] is needed then.

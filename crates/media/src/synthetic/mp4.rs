@@ -3,7 +3,7 @@
 use crate::{
     AccessUnit, Codec,
     fmp4::{
-        Muxer, boxes::Boxes, entry::Entry, write_hdlr, write_mdhd, write_mvhd, write_tkhd,
+        Muxer, boxes::Boxes, entry, entry::Entry, write_hdlr, write_mdhd, write_mvhd, write_tkhd,
         write_vmhd_dinf,
     },
 };
@@ -186,7 +186,7 @@ fn write_moov(
                 boxes.wrap(*b"minf", |boxes| {
                     write_vmhd_dinf(boxes);
                     boxes.wrap(*b"stbl", |boxes| {
-                        entry.write_stsd(boxes);
+                        entry::write_stsd(std::slice::from_ref(entry), boxes);
                         write_tables(boxes, units, samples, layout, data_at);
                         // No run is longer than one here: `stts` and `ctts` have an entry a picture.
                         write_list(

@@ -32,7 +32,7 @@ use self::queue::Queue;
 use self::tracks::{Chooser, MAX_TRACKS, Track, Wanted};
 use crate::metrics::Metrics;
 
-pub use self::start::open_at_key_frame;
+pub use self::start::KeyFrame;
 
 /// How long a hub goes on without viewers: a reload, or a switch back, finds it warm.
 pub const IDLE: Duration = Duration::from_secs(30);

@@ -88,36 +88,75 @@ fn records_to_key(record: &Record) -> u64 {
     }
 }
 
-/// A reader of one partition that begins at the key frame at or in front of `offset`, for as far as that can be found.
-pub async fn open_at_key_frame(
-    kafka: &Kafka,
-    topic: &str,
+/// Where a partition is begun so that the pictures from some offset on can be decoded, as far as that is known.
+pub struct KeyFrame {
     partition: i32,
     offset: i64,
-) -> Result<Reader, ClientError> {
-    let options = ReaderOptions {
-        partitions: Some(vec![partition]),
-        ..ReaderOptions::default()
-    };
-    let marks = kafka.watermarks(topic).await?;
-    let Some(marks) = marks.into_iter().find(|m| m.partition == partition) else {
-        return Err(ClientError::NoSuchPartition {
-            topic: topic.to_owned(),
+    begin: i64,
+    /// The oldest record's offset.
+    oldest: i64,
+}
+
+impl KeyFrame {
+    /// As the record at `offset` says.
+    pub async fn near(
+        kafka: &Kafka,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<Self, ClientError> {
+        let marks = kafka.watermarks_of(topic, &[partition]).await?;
+        let Some(marks) = marks.into_iter().find(|m| m.partition == partition) else {
+            return Err(ClientError::NoSuchPartition {
+                topic: topic.to_owned(),
+                partition,
+            });
+        };
+        let offset = offset.clamp(marks.start, marks.end);
+        let mut near = Self {
             partition,
-        });
-    };
-    let mut begin = offset.clamp(marks.start, marks.end);
-    let looked_at = begin.min(marks.end - 1);
-    if looked_at >= marks.start {
-        let mut reader = kafka
-            .reader(topic, From::Offset(looked_at), options.clone())
-            .await?;
-        if let Some(record) = first_record(&mut reader).await? {
-            let back = i64::try_from(records_to_key(&record)).unwrap_or(0);
-            begin = begin.min(record.offset - back).max(marks.start);
+            offset,
+            begin: offset,
+            oldest: marks.start,
+        };
+        let looked_at = offset.min(marks.end - 1);
+        if looked_at >= marks.start {
+            let options = near.options();
+            let from = From::Offset(looked_at);
+            let mut reader = kafka.reader(topic, from, options).await?;
+            if let Some(record) = first_record(&mut reader).await? {
+                let back = i64::try_from(records_to_key(&record)).unwrap_or(0);
+                near.begin = offset.min(record.offset - back).max(marks.start);
+            }
+        }
+        Ok(near)
+    }
+
+    /// A reader that begins there.
+    pub async fn open(&self, kafka: &Kafka, topic: &str) -> Result<Reader, ClientError> {
+        kafka
+            .reader(topic, From::Offset(self.begin), self.options())
+            .await
+    }
+
+    /// Goes back by the next step; `false` where there is none.
+    pub fn further_back(&mut self) -> bool {
+        let back = self.offset - self.begin;
+        let steps = STEPS.map(|step| i64::try_from(step).unwrap_or(i64::MAX));
+        let Some(further) = steps.into_iter().find(|step| *step > back) else {
+            return false;
+        };
+        let before = self.begin;
+        self.begin = self.offset.saturating_sub(further).max(self.oldest);
+        self.begin < before
+    }
+
+    fn options(&self) -> ReaderOptions {
+        ReaderOptions {
+            partitions: Some(vec![self.partition]),
+            ..ReaderOptions::default()
         }
     }
-    kafka.reader(topic, From::Offset(begin), options).await
 }
 
 async fn first_record(reader: &mut Reader) -> Result<Option<Record>, ClientError> {

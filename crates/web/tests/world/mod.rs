@@ -431,10 +431,14 @@ pub struct Camera {
 
 impl Camera {
     pub fn new(topic: &str, gop: u64) -> Self {
+        Self::sized(topic, gop, (160, 128))
+    }
+
+    pub fn sized(topic: &str, gop: u64, (width, height): (u32, u32)) -> Self {
         Self {
             topic: topic.into(),
-            card: TestCard::new(160, 128).unwrap(),
-            encoder: H264Encoder::new(160, 128, 25.0, 500_000).unwrap(),
+            card: TestCard::new(width, height).unwrap(),
+            encoder: H264Encoder::new(width, height, 25.0, 500_000).unwrap(),
             gop,
             next: 0,
         }
@@ -475,6 +479,26 @@ fn picture(topic: &Arc<str>, meta: &PictureMeta, value: Bytes) -> NewRecord {
     meta.to_headers()
         .into_iter()
         .fold(record, |record, (name, value)| record.header(name, value))
+}
+
+/// Key frames of VP9, as far as their headers go, 25 a second from `from_ms` on.
+pub fn vp9(topic: &str, from_ms: i64, count: i64) -> Vec<NewRecord> {
+    let value = Bytes::from_static(&[0x82, 0x49, 0x83, 0x42, 0x00, 0x13, 0xf0, 0x0e, 0xf6]);
+    let (codec_string, size) = record::describe(Codec::Vp9, &value).unzip();
+    let record = |n: i64| {
+        let meta = PictureMeta {
+            codec: Codec::Vp9,
+            key: true,
+            pts_us: Some(n * 40_000),
+            dts_us: Some(n * 40_000),
+            codec_string: codec_string.clone(),
+            size,
+            gop_index: Some(0),
+        };
+        let at = Timestamp(from_ms + n * 40);
+        picture(&topic.into(), &meta, value.clone()).timestamp(at)
+    };
+    (0..count).map(record).collect()
 }
 
 /// JPEG files that differ, 25 a second, without any headers: as the tutorials' programs send them.
