@@ -174,6 +174,7 @@ for (const scheme of ['light', 'dark'] as const) {
           await expect(page.locator(`[data-chart="${chart}"] canvas`)).toBeVisible();
           await expect.poll(() => inked(page, token, chart), `plot ${n}`).toBeGreaterThan(10);
           await expect(page.getByText(/^Live/)).toBeVisible();
+          if (n === 4) await expect.poll(() => inked(page, '--s2', chart), 'the average').toBeGreaterThan(10);
           await expect(page.locator('[data-chart] canvas')).toHaveCount([0, 1, 1, 3, 1, 4][n]!);
         }
         expect(await scrollsSideways(page), `plot ${n}`).toBe(false);
