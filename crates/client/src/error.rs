@@ -110,6 +110,14 @@ pub enum ClientError {
         /// What the broker or the client library said.
         why: String,
     },
+    /// What listens there is not spoken to as the settings have it.
+    #[error("{why}; {remedy}")]
+    WrongProtocol {
+        /// What listens where.
+        why: String,
+        /// What to set.
+        remedy: &'static str,
+    },
     /// TLS failed.
     #[error("TLS failed: {why}; check -X security.protocol and ssl.ca.location")]
     Tls {
@@ -166,7 +174,7 @@ impl ClientError {
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unreachable { .. } => ErrorKind::Unreachable,
+            Self::Unreachable { .. } | Self::WrongProtocol { .. } => ErrorKind::Unreachable,
             Self::NoSuchTopic { .. } | Self::NoSuchPartition { .. } | Self::NoSuchGroup { .. } => {
                 ErrorKind::NotFound
             }

@@ -19,6 +19,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::ClientError;
 use crate::context::{Background, Context, Trouble};
 use crate::error::{code_of, property_error, words};
+use crate::listener;
 
 /// How long a question may take.
 pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -124,9 +125,15 @@ impl Kafka {
         config
     }
 
+    /// What the user set this property to.
+    fn property(&self, key: &str) -> Option<&str> {
+        let found = self.inner.properties.iter().rfind(|(k, _)| k == key);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Whether the user set this property.
     pub(crate) fn is_set(&self, key: &str) -> bool {
-        self.inner.properties.iter().any(|(k, _)| k == key)
+        self.property(key).is_some()
     }
 
     fn query(&self) -> Result<Arc<Background<BaseConsumer<Context>>>, ClientError> {
@@ -268,7 +275,7 @@ impl Kafka {
         self.probe().await
     }
 
-    /// Whether any bootstrap address accepts a connection now.
+    /// Whether any bootstrap address accepts a connection now, and speaks as it is spoken to.
     pub(crate) async fn probe(&self) -> Result<(), ClientError> {
         if self.is_set("test.mock.num.brokers") {
             return Ok(());
@@ -278,7 +285,9 @@ impl Kafka {
             let connect = TcpStream::connect((host.as_str(), *port));
             let address = show_address(host, *port);
             match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
-                Ok(Ok(_)) => {
+                Ok(Ok(stream)) => {
+                    let protocol = self.property("security.protocol");
+                    listener::check(stream, &address, protocol).await?;
                     self.inner.reached.store(true, Ordering::Relaxed);
                     return Ok(());
                 }

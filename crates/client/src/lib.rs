@@ -18,6 +18,7 @@ mod from;
 mod group_reader;
 mod groups;
 mod kafka;
+mod listener;
 mod position;
 mod producer;
 mod reader;

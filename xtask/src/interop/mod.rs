@@ -17,6 +17,7 @@ mod kcat;
 mod page;
 mod preflight;
 mod s3;
+mod secure;
 pub(crate) mod server;
 mod sources;
 mod spark;
@@ -59,6 +60,7 @@ fn cases() -> Vec<&'static Case> {
         hostile::CASES,
         disk::CASES,
         cluster::CASES,
+        secure::CASES,
         archive::CASES,
         preflight::CASES,
         spark::CASES,

@@ -145,7 +145,8 @@ pub(crate) struct ApacheKafka {
 }
 
 impl ApacheKafka {
-    /// Formats a new node in the folder and starts it. `more` are lines of its `server.properties`.
+    /// Formats a new node in the folder and starts it. `more` are lines of its `server.properties`, where the last of a name counts;
+    /// `{kafka}` and `{controller}` stand for its addresses.
     pub fn start(workspace: &Workspace, folder: &Path, more: &str) -> Result<Self> {
         let classpath = format!("{}/*", jars(workspace, KAFKA)?.display());
         let kafka = local(free_port()?);
@@ -159,8 +160,10 @@ impl ApacheKafka {
                  listeners=PLAINTEXT://{kafka},CONTROLLER://{controller}\nadvertised.listeners=PLAINTEXT://{kafka}\n\
                  controller.listener.names=CONTROLLER\nlog.dirs={}\noffsets.topic.replication.factor=1\n\
                  transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
-                 group.initial.rebalance.delay.ms=0\n{more}\n",
-                data.display()
+                 group.initial.rebalance.delay.ms=0\n{}\n",
+                data.display(),
+                more.replace("{kafka}", &kafka.to_string())
+                    .replace("{controller}", &controller.to_string())
             ),
         )?;
         run(
