@@ -4,6 +4,7 @@ the topic: every record once, its bytes, in the folder of its hour.
     archived.py fill BOOTSTRAP TOPIC PARTITIONS COUNT
     archived.py write BOOTSTRAP TOPIC PARTITIONS JOURNAL       until SIGTERM
     archived.py check BOOTSTRAP TOPIC FORMAT FOLDER [JOURNAL]
+    archived.py single BOOTSTRAP TOPIC FORMAT FILE             one file that grew (--single-file)
 
 A journal line is `PARTITION OFFSET NUMBER` for an acknowledged record. The topic is made by the caller.
 """
@@ -202,4 +203,32 @@ def check(form, folder, journal=None):
     print("%d records in %d files" % (len(here), files))
 
 
-{"fill": fill, "write": write, "check": check}[mode](*rest)
+def single(form, path):
+    """One file: every record once, those of a partition in their order."""
+    here = read_topic()
+    path = pathlib.Path(path)
+    if form == "text":
+        # A value that comes again comes in the same partition, later.
+        of_value = collections.defaultdict(collections.deque)
+        for place in sorted(here):
+            of_value[here[place][2]].append(place)
+        lines = path.read_bytes().split(b"\n")
+        if lines.pop() != b"":
+            sys.exit("%s does not end with a line's end" % path.name)
+        places = []
+        for line in lines:
+            if not of_value.get(line):
+                sys.exit("%s has a line that no record has, or once more than the records have it: %r" % (path.name, line))
+            places.append(of_value[line].popleft())
+    else:
+        places = list(jsonl_file(path, None, here))
+    for partition in sorted({place[0] for place in here}):
+        kept = [place for place in places if place[0] == partition]
+        wanted = sorted(place for place in here if place[0] == partition)
+        if kept != wanted:
+            at = next((i for i, (a, b) in enumerate(zip(kept, wanted)) if a != b), min(len(kept), len(wanted)))
+            sys.exit("of partition %d there are %d records in place of %d; number %d is %s" % (partition, len(kept), len(wanted), at, kept[at : at + 1]))
+    print("%d records in one file" % len(places))
+
+
+{"fill": fill, "write": write, "check": check, "single": single}[mode](*rest)

@@ -16,10 +16,12 @@ use crate::range::Rolling;
 use crate::status::Status;
 use crate::store::Store;
 use crate::topic::Topic;
-use crate::{ArchiveError, Destination, Format};
+use crate::{ArchiveError, Destination, Format, Layout};
 
 /// Bytes that all files being written hold in memory together.
 const HELD_BYTES: usize = 256 << 20;
+/// How much is appended to a single file at a time, at most.
+const PIECE_BYTES: u64 = 32 << 20;
 
 /// Archives topics.
 #[derive(Clone)]
@@ -32,9 +34,11 @@ pub struct Archive {
     pub store_options: BTreeMap<String, String>,
     /// What the files hold.
     pub format: Format,
+    /// Whether all records of a topic go into one file that grows.
+    pub single_file: bool,
     /// How long a file becomes, about.
     pub roll_bytes: u64,
-    /// How long after its first record was read a file is archived at the latest.
+    /// How long after its first record was read a file is archived at the latest, or a single file appended to.
     pub roll_after: Duration,
     /// Whether to go on when everything is archived.
     pub follow: bool,
@@ -77,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) status: Arc<Status>,
     pub(crate) on_file: Arc<dyn Fn(&Archived) + Send + Sync>,
     pub(crate) tally: Tally,
+    single_file: bool,
     roll_bytes: u64,
     roll_after: Duration,
     topics: usize,
@@ -93,6 +98,7 @@ impl Archive {
             to,
             store_options: BTreeMap::new(),
             format,
+            single_file: false,
             roll_bytes: 64 << 20,
             roll_after: Duration::from_mins(5),
             follow: true,
@@ -110,6 +116,14 @@ impl Archive {
         progress: Arc<dyn Progress>,
         shutdown: CancellationToken,
     ) -> Result<(), ArchiveError> {
+        if self.single_file {
+            if self.to.is_s3() {
+                return Err(ArchiveError::NothingGrowsThere);
+            }
+            if !self.format.can_grow() {
+                return Err(ArchiveError::CannotGrow(self.format.name()));
+            }
+        }
         for topic in &self.topics {
             kafka.topic(topic).await?;
         }
@@ -128,7 +142,12 @@ impl Archive {
             status: self.status,
             on_file: self.on_file,
             tally: Tally::default(),
-            roll_bytes: self.roll_bytes,
+            roll_bytes: if self.single_file {
+                self.roll_bytes.min(PIECE_BYTES)
+            } else {
+                self.roll_bytes
+            },
+            single_file: self.single_file,
             roll_after: self.roll_after,
             topics: self.topics.len(),
             group,
@@ -157,9 +176,22 @@ impl Shared {
     /// The group of a topic's readers. Those who archive the same topic elsewhere, or in another format, are another group's.
     pub(crate) fn group_of(&self, topic: &str) -> String {
         self.group.clone().unwrap_or_else(|| {
-            let place = format!("{} {}", self.store.url(""), self.format.name());
+            let mut place = format!("{} {}", self.store.url(""), self.format.name());
+            if self.single_file {
+                place += " single";
+            }
             format!("weir-archive-{topic}-{:08x}", fnv1a(place.as_bytes()))
         })
+    }
+
+    /// The names of a partition's files.
+    pub(crate) fn layout(&self, topic: &Arc<str>, partition: i32) -> Layout {
+        let layout = Layout::new(topic.clone(), partition, self.format);
+        if self.single_file {
+            layout.single()
+        } else {
+            layout
+        }
     }
 
     /// When files end, where a topic has so many partitions here.

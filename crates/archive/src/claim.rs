@@ -25,6 +25,7 @@
 //! the claim he saw in front of his, by its id, is gone, for it was removed first; and one who claims offset 0 sees the mark. What he
 //! claimed counts for nobody, because only the chain's end is ever looked at.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::layout::Layout;
+use crate::single::Turns;
 use crate::store::{Store, StoreError};
 
 /// Claims that stay.
@@ -48,6 +50,9 @@ pub struct Claim {
     pub next: i64,
     /// The files that hold its records: one for each hour.
     pub files: Vec<ClaimedFile>,
+    /// Of a single file: the offset that follows the records it then holds, by partition (`single`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub offsets: BTreeMap<i32, i64>,
 }
 
 /// A finished file.
@@ -65,13 +70,27 @@ pub struct ClaimedFile {
     pub records: u64,
     /// Its length.
     pub bytes: u64,
+    /// Where it goes in a single file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// A place in a single file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The partition whose records are there.
+    pub partition: i32,
+    /// Bytes in front of it.
+    pub at: u64,
 }
 
 /// The end of a chain, as somebody saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tail {
-    /// The offset that has not been claimed.
+    /// The offset that has not been claimed; of a single file the position.
     pub next: i64,
+    /// Of a single file: the offset that has not been claimed, by partition.
+    pub(crate) offsets: BTreeMap<i32, i64>,
     /// The last claim's first offset and id; `None` where nothing is claimed.
     last: Option<(i64, String)>,
     /// The claims there are, oldest first.
@@ -87,17 +106,39 @@ pub enum Claimed {
     Lost,
 }
 
-/// The claims of one partition in one format.
+/// The claims of one partition in one format, or of a single file.
 #[derive(Clone)]
 pub struct Chain {
     store: Arc<dyn Store>,
     layout: Layout,
+    pub(crate) turns: Turns,
 }
 
 impl Chain {
     /// The chain in `store`.
     pub fn new(store: Arc<dyn Store>, layout: Layout) -> Self {
-        Self { store, layout }
+        Self {
+            store,
+            layout,
+            turns: Turns::default(),
+        }
+    }
+
+    /// The same chain for those who write another partition's records to the same single file.
+    pub(crate) fn sharing(self, turns: &Turns) -> Self {
+        Self {
+            turns: turns.clone(),
+            ..self
+        }
+    }
+
+    /// The next offset of this chain's partition.
+    pub(crate) fn next_offset(&self, tail: &Tail) -> i64 {
+        if self.layout.is_single() {
+            let partition = self.layout.partition();
+            return tail.offsets.get(&partition).copied().unwrap_or(0);
+        }
+        tail.next
     }
 
     /// The names it uses.
@@ -112,19 +153,27 @@ impl Chain {
 
     /// Looks up the chain's end, and settles it: the files it gave their names are told. What attempts left lying about is removed.
     pub async fn load(&self) -> Result<(Tail, Vec<ClaimedFile>), StoreError> {
+        let mut turn = self.turns.take().await;
+        let loaded = self.look().await?;
+        *turn = Some(loaded.0.clone());
+        Ok(loaded)
+    }
+
+    pub(crate) async fn look(&self) -> Result<(Tail, Vec<ClaimedFile>), StoreError> {
         loop {
-            let names = self.store.list(&self.layout.claims()).await?;
-            let mut kept: Vec<i64> = names
-                .iter()
-                .filter_map(|entry| Layout::claimed_from(&entry.name))
-                .collect();
-            kept.sort_unstable();
+            let kept = self.claims().await?;
             let Some(&last) = kept.last() else {
-                if self.adopt().await? {
+                let again = if self.layout.is_single() {
+                    self.has_begun().await?
+                } else {
+                    self.adopt().await?
+                };
+                if again {
                     continue;
                 }
                 let tail = Tail {
                     next: 0,
+                    offsets: BTreeMap::new(),
                     last: None,
                     kept,
                 };
@@ -135,14 +184,29 @@ impl Chain {
                 continue;
             };
             let settled = self.settle(&claim).await?;
-            self.sweep(claim.next).await?;
+            if self.layout.is_single() && !self.is_whole(&claim).await? {
+                continue;
+            }
             let tail = Tail {
                 next: claim.next,
+                offsets: claim.offsets,
                 last: Some((claim.from, claim.id)),
                 kept,
             };
+            self.sweep(&tail).await?;
             return Ok((tail, settled));
         }
+    }
+
+    /// The claims there are, oldest first.
+    pub(crate) async fn claims(&self) -> Result<Vec<i64>, StoreError> {
+        let names = self.store.list(&self.layout.claims()).await?;
+        let mut kept: Vec<i64> = names
+            .iter()
+            .filter_map(|entry| Layout::claimed_from(&entry.name))
+            .collect();
+        kept.sort_unstable();
+        Ok(kept)
     }
 
     /// Claims a range that begins where `tail` ends. After an error only [`Chain::load`] can tell whether it was claimed.
@@ -172,17 +236,26 @@ impl Chain {
         kept.push(claim.from);
         Ok(Claimed::Won(Tail {
             next: claim.next,
+            offsets: claim.offsets.clone(),
             last: Some((claim.from, claim.id.clone())),
             kept,
         }))
     }
 
-    /// Gives a claim's files their final names; those that did not have them yet are told.
+    /// Gives a claim's files their final names, or their place; those that did not have them yet are told.
     pub async fn settle(&self, claim: &Claim) -> Result<Vec<ClaimedFile>, StoreError> {
         let mut settled = Vec::new();
         for file in &claim.files {
             // One that is not there has its name, or had it: nothing else removes a file that was claimed.
-            if self.store.rename(&file.written, &file.path).await? {
+            let done = match file.place {
+                None => self.store.rename(&file.written, &file.path).await?,
+                Some(place) => {
+                    self.store
+                        .append(&file.written, &file.path, place.at)
+                        .await?
+                }
+            };
+            if done {
                 settled.push(file.clone());
             }
         }
@@ -203,18 +276,33 @@ impl Chain {
         Ok(())
     }
 
-    /// Removes files that were written for ranges before `next`: those were claimed with other files.
-    async fn sweep(&self, next: i64) -> Result<(), StoreError> {
-        for folder in [self.layout.claims(), self.layout.unfinished()] {
-            for entry in self.store.list(&folder).await? {
-                let left = !entry.folder
-                    && Layout::claimed_from(&entry.name).is_none()
-                    && Layout::unfinished_from(&entry.name).is_some_and(|from| from < next);
-                if left {
-                    self.store
-                        .delete(&format!("{folder}/{}", entry.name))
-                        .await?;
-                }
+    /// Removes files that were written for ranges in front of the chain's end: those were claimed with other files.
+    async fn sweep(&self, tail: &Tail) -> Result<(), StoreError> {
+        let folder = self.layout.claims();
+        for entry in self.store.list(&folder).await? {
+            if Layout::half_claimed_from(&entry.name).is_some_and(|from| from < tail.next) {
+                self.store
+                    .delete(&format!("{folder}/{}", entry.name))
+                    .await?;
+            }
+        }
+        let folder = self.layout.unfinished();
+        for entry in self.store.list(&folder).await? {
+            let left = self
+                .layout
+                .unfinished_from(&entry.name)
+                .is_some_and(|(partition, from)| {
+                    let claimed = if self.layout.is_single() {
+                        tail.offsets.get(&partition).copied().unwrap_or(0)
+                    } else {
+                        tail.next
+                    };
+                    from < claimed
+                });
+            if left {
+                self.store
+                    .delete(&format!("{folder}/{}", entry.name))
+                    .await?;
             }
         }
         Ok(())
@@ -233,12 +321,21 @@ impl Chain {
                     && path.split('/').all(|part| part != ".." && part != ".")
             };
             let (written, kept) = (self.layout.unfinished(), self.layout.topic_folder());
+            let named = |file: &ClaimedFile| match file.place {
+                None => !self.layout.is_single() && ours(&file.path, &kept),
+                Some(place) => {
+                    self.layout.is_single()
+                        && file.path == self.layout.single_file()
+                        && i64::try_from(place.at) == Ok(from)
+                        && from.checked_add_unsigned(file.bytes) == Some(claim.next)
+                }
+            };
             claim.from == from
                 && claim.next > from
                 && claim
                     .files
                     .iter()
-                    .all(|file| ours(&file.written, &written) && ours(&file.path, &kept))
+                    .all(|file| ours(&file.written, &written) && named(file))
         });
         claim.map(Some).ok_or_else(|| {
             StoreError::Remedy(format!(
@@ -272,6 +369,7 @@ impl Chain {
             from: 0,
             next: last.saturating_add(1),
             files: Vec::new(),
+            offsets: BTreeMap::new(),
         };
         let content = serde_json::to_vec(&claim).unwrap_or_default();
         let path = self.layout.claim(0);

@@ -22,6 +22,17 @@ pub enum ArchiveError {
         /// What is wrong with it.
         why: String,
     },
+    /// A single file was asked for where none can grow.
+    #[error(
+        "--single-file: a file in S3 cannot grow; leave --single-file out (a new file is then begun every few minutes, --roll-time), or \
+         archive to file:///DIR or hdfs://HOST:PORT/DIR"
+    )]
+    NothingGrowsThere,
+    /// A single file was asked for of a format that cannot grow.
+    #[error(
+        "--single-file: a file of {0} cannot grow; write --format text or --format jsonl, or leave --single-file out"
+    )]
+    CannotGrow(&'static str),
     /// The archive is ahead of the log.
     #[error(
         "partition {partition} of topic {topic:?} ends at offset {end}, but the archive already holds its offsets up to {archived}: \

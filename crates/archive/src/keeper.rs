@@ -164,12 +164,12 @@ impl<'a> Attempt<'a> {
         let store = self.keeper.chain.store();
         self.keeper.encoders.load(&**store).await?;
         let (mut tail, settled) = self.keeper.chain.load().await?;
-        self.next = tail.next;
+        self.next = self.keeper.chain.next_offset(&tail);
         self.archived(&tail, settled);
         let (to, mut messages) = mpsc::channel(WAITING);
         self.keeper.say(Said::ReadFrom {
             partition: self.keeper.chain.layout().partition(),
-            offset: tail.next,
+            offset: self.next,
             to,
         });
         loop {
@@ -214,10 +214,10 @@ impl<'a> Attempt<'a> {
             if record.offset < self.next {
                 continue;
             }
-            let full = self
-                .range
-                .as_ref()
-                .is_some_and(|range| range.is_full_for(&record, &self.keeper.rolling));
+            let full = self.range.as_ref().is_some_and(|range| {
+                let keeper = self.keeper;
+                range.is_full_for(&record, keeper.chain.layout(), &keeper.rolling)
+            });
             if full {
                 self.seal(tail).await?;
             }
@@ -273,7 +273,7 @@ impl<'a> Attempt<'a> {
         self.archived_something |= !files.is_empty();
         self.keeper.say(Said::Archived {
             partition: self.keeper.chain.layout().partition(),
-            next: tail.next,
+            next: self.keeper.chain.next_offset(tail),
             files,
         });
     }

@@ -4,6 +4,10 @@
 //! topics/<topic>/date=2026-01-31/hour=09/<topic>+<partition>+<first offset>+<last offset>.<ending>
 //! topics/<topic>/_weir/<ending>/<partition>/<offset>.json      what has been claimed (`claim`)
 //! topics/<topic>/_weir/<ending>/<partition>/tmp/…              files that are being written
+//!
+//! topics/<topic>.<ending>                                      a single file that grows (`single`)
+//! topics/<topic>/_weir/<ending>/single/<position>.json         which records follow that position in it
+//! topics/<topic>/_weir/<ending>/single/tmp/<partition>-…       what is about to be appended
 //! ```
 //!
 //! Offsets have 20 digits, so that names sort as numbers do. The hour is that of the records' time in UTC; records without a
@@ -55,6 +59,7 @@ pub struct Layout {
     topic: Arc<str>,
     partition: i32,
     format: Format,
+    single: bool,
 }
 
 impl Layout {
@@ -64,6 +69,30 @@ impl Layout {
             topic,
             partition,
             format,
+            single: false,
+        }
+    }
+
+    /// The names where all partitions of the topic are in one file that grows.
+    #[must_use]
+    pub fn single(self) -> Self {
+        Self {
+            single: true,
+            ..self
+        }
+    }
+
+    /// Whether all partitions of the topic are in one file that grows.
+    pub fn is_single(&self) -> bool {
+        self.single
+    }
+
+    /// Which of a range's files a record belongs to.
+    pub fn hour(&self, timestamp: Option<Timestamp>) -> Hour {
+        if self.single {
+            Hour(None)
+        } else {
+            Hour::of(timestamp)
         }
     }
 
@@ -87,8 +116,16 @@ impl Layout {
         format!("topics/{}", self.topic)
     }
 
+    /// The single file that grows.
+    pub fn single_file(&self) -> String {
+        format!("{}.{}", self.topic_folder(), self.format.ending())
+    }
+
     /// The final name of a file.
     pub fn file(&self, hour: Hour, first: i64, last: i64) -> String {
+        if self.single {
+            return self.single_file();
+        }
         format!(
             "{}/{}/{}+{}+{first:020}+{last:020}.{}",
             self.topic_folder(),
@@ -119,6 +156,9 @@ impl Layout {
 
     /// The folder of the claims.
     pub fn claims(&self) -> String {
+        if self.single {
+            return format!("{}/single", self.shared_folder());
+        }
         format!("{}/{}", self.shared_folder(), self.partition)
     }
 
@@ -142,17 +182,31 @@ impl Layout {
         format!("{}/tmp", self.claims())
     }
 
-    /// The name of a file being written, of the attempt `id` at what follows `from`.
+    /// The name of a file being written, of the attempt `id` at what follows the offset `from`.
     pub fn unfinished_file(&self, from: i64, id: &str, number: usize) -> String {
-        let mut name = self.unfinished();
-        // Writing to a `String` does not fail.
-        let _ = write!(name, "/{from:020}-{id}-{number}");
+        let mut name = self.unfinished() + "/";
+        if self.single {
+            // Writing to a `String` does not fail.
+            let _ = write!(name, "{}-", self.partition);
+        }
+        let _ = write!(name, "{from:020}-{id}-{number}");
         name
     }
 
-    /// The offset that the name of a file being written begins with; that of a claim being made too.
-    pub fn unfinished_from(name: &str) -> Option<i64> {
-        twenty_digits(name.strip_prefix('.').unwrap_or(name).get(..20)?)
+    /// The partition and the offset that the name of a file being written begins with.
+    pub fn unfinished_from(&self, name: &str) -> Option<(i32, i64)> {
+        let (partition, rest) = if self.single {
+            let (partition, rest) = name.split_once('-')?;
+            (partition.parse().ok()?, rest)
+        } else {
+            (self.partition, name)
+        };
+        Some((partition, twenty_digits(rest.get(..20)?)?))
+    }
+
+    /// What the name of a claim that is being made begins with.
+    pub fn half_claimed_from(name: &str) -> Option<i64> {
+        twenty_digits(name.strip_prefix('.')?.get(..20)?)
     }
 }
 
@@ -226,15 +280,32 @@ mod tests {
     }
 
     #[test]
+    fn a_single_file_lies_beside_its_topics_folder_and_has_all_partitions_and_hours() {
+        let single = layout().single();
+        assert_eq!(single.single_file(), "topics/log.jsonl");
+        let hours = [None, Some(Timestamp(0))].map(|time| single.hour(time));
+        assert_eq!(hours[0], hours[1]);
+        assert_eq!(
+            single.claim(7),
+            "topics/log/_weir/jsonl/single/00000000000000000007.json"
+        );
+    }
+
+    #[test]
     fn claims_and_files_being_written_sort_by_the_offset_they_begin_with() {
         let name = |path: String| path.rsplit('/').next().unwrap().to_owned();
         assert_eq!(Layout::claimed_from(&name(layout().claim(42))), Some(42));
         assert_eq!(
-            Layout::unfinished_from(&name(layout().unfinished_file(42, "ab", 0))),
-            Some(42)
+            layout().unfinished_from(&name(layout().unfinished_file(42, "ab", 0))),
+            Some((3, 42))
+        );
+        let single = layout().single();
+        assert_eq!(
+            single.unfinished_from(&name(single.unfinished_file(42, "ab", 0))),
+            Some((3, 42))
         );
         assert_eq!(
-            Layout::unfinished_from(".00000000000000000042.json.abcd"),
+            Layout::half_claimed_from(".00000000000000000042.json.abcd"),
             Some(42)
         );
         for bad in [
@@ -245,6 +316,7 @@ mod tests {
         ] {
             assert_eq!(Layout::claimed_from(bad), None, "{bad}");
         }
-        assert_eq!(Layout::unfinished_from("é0000000000000000000000"), None);
+        assert_eq!(layout().unfinished_from("é0000000000000000000000"), None);
+        assert_eq!(single.unfinished_from("x-00000000000000000042-a"), None);
     }
 }

@@ -6,6 +6,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`claim`] | which records are in which file, and the argument for it |
+//! | `single` | one file that grows, and the argument for it |
 //! | `layout` | every name in an archive |
 //! | `range` | records on their way into files |
 //! | `keeper` | one partition, from attempt to attempt |
@@ -21,6 +22,7 @@ mod formats;
 mod keeper;
 mod layout;
 mod range;
+mod single;
 mod status;
 mod store;
 #[cfg(test)]

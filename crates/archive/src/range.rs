@@ -13,7 +13,8 @@ use weir_client::Record;
 
 use crate::claim::{Chain, Claim, Claimed, ClaimedFile, Tail};
 use crate::formats::{EncodeError, Encoder, Encoders};
-use crate::layout::Hour;
+use crate::layout::{Hour, Layout};
+use crate::single::Piece;
 use crate::store::{Store, StoreError, Writer};
 
 /// Hours a range has files of at most.
@@ -68,7 +69,7 @@ impl Range {
     }
 
     /// Whether it must end before this record.
-    pub(crate) fn is_full_for(&self, record: &Record, rolling: &Rolling) -> bool {
+    pub(crate) fn is_full_for(&self, record: &Record, layout: &Layout, rolling: &Rolling) -> bool {
         let mut held_bytes = 0;
         for file in self.files.values() {
             let held = file.encoder.held_bytes();
@@ -79,7 +80,7 @@ impl Range {
         }
         held_bytes >= rolling.held_bytes
             || (self.files.len() >= MAX_HOURS
-                && !self.files.contains_key(&Hour::of(record.timestamp)))
+                && !self.files.contains_key(&layout.hour(record.timestamp)))
     }
 
     /// The next record.
@@ -93,7 +94,7 @@ impl Range {
         let number = self.files.len();
         let file = self
             .files
-            .entry(Hour::of(record.timestamp))
+            .entry(chain.layout().hour(record.timestamp))
             .or_insert_with(|| OpenFile {
                 encoder: encoders.encoder(rolling.held_bytes),
                 writer: None,
@@ -143,11 +144,15 @@ impl Range {
             settled &= encoders.settle(&*store, file.encoder.columns()).await?;
             files.push(file.finish(&*store, &chain, hour, rest).await?);
         }
+        if chain.layout().is_single() {
+            return Self::append(self.id, self.from, self.next, files, &chain, tail).await;
+        }
         let claim = Claim {
             id: self.id,
             from: self.from,
             next: self.next,
             files,
+            offsets: BTreeMap::new(),
         };
         let claimed = if settled {
             chain.claim(&tail, &claim).await?
@@ -171,6 +176,33 @@ impl Range {
                 Ok(Sealed::Lost)
             }
         }
+    }
+
+    /// Claims the end of a single file for the one file of this range, and appends it.
+    async fn append(
+        id: String,
+        from: i64,
+        next: i64,
+        files: Vec<ClaimedFile>,
+        chain: &Chain,
+        tail: Tail,
+    ) -> Result<Sealed, StoreError> {
+        let Some(file) = files.into_iter().next() else {
+            return Ok(Sealed::Lost);
+        };
+        let written = file.written.clone();
+        let piece = Piece {
+            id,
+            from,
+            next,
+            file,
+        };
+        if let Some((tail, files)) = chain.append(tail, piece).await? {
+            return Ok(Sealed::Won { tail, files });
+        }
+        // Nobody will ever claim it.
+        chain.store().delete(&written).await?;
+        Ok(Sealed::Lost)
     }
 }
 
@@ -215,6 +247,7 @@ impl OpenFile {
             last: self.last,
             records: self.records,
             bytes: self.sent_bytes,
+            place: None,
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::archive::Shared;
 use crate::claim::{Chain, ClaimedFile};
 use crate::formats::Encoders;
 use crate::keeper::{Keeper, Message, Said};
-use crate::layout::Layout;
+use crate::single::Turns;
 use crate::{ArchiveError, Archived};
 
 /// Records handed on at a time, together and of one partition.
@@ -90,11 +90,9 @@ impl Topic {
                 },
             )
             .await?;
-        shared.status.begins(
-            topic,
-            shared.store.url(&format!("topics/{topic}")),
-            shared.format.name(),
-        );
+        shared
+            .status
+            .begins(topic, place(&shared, topic), shared.format.name());
         Ok(Self {
             name: Arc::from(topic),
             kafka: kafka.clone(),
@@ -205,12 +203,13 @@ impl Topic {
     fn assigned(&mut self, partitions: &[(Arc<str>, i32)]) {
         self.revoked();
         self.assigned = true;
-        let encoders = Encoders::new(&Layout::new(self.name.clone(), 0, self.shared.format));
+        let encoders = Encoders::new(&self.shared.layout(&self.name, 0));
+        let turns = Turns::default();
         for (_, partition) in partitions {
-            let layout = Layout::new(self.name.clone(), *partition, self.shared.format);
+            let layout = self.shared.layout(&self.name, *partition);
             let keeper = Keeper {
                 encoders: encoders.clone(),
-                chain: Chain::new(self.shared.store.clone(), layout),
+                chain: Chain::new(self.shared.store.clone(), layout).sharing(&turns),
                 rolling: self.shared.rolling(partitions.len()),
                 follow: self.shared.follow,
                 clock: self.shared.clock.clone(),
@@ -396,7 +395,7 @@ impl Topic {
                 .file(&self.name, file.records, file.bytes);
             (self.shared.on_file)(&Archived {
                 topic: self.name.to_string(),
-                partition,
+                partition: file.place.map_or(partition, |place| place.partition),
                 first: file.first,
                 last: file.last,
                 records: file.records,
@@ -454,6 +453,16 @@ impl Kept {
             self.to = None;
         }
     }
+}
+
+/// Where a topic's files go.
+fn place(shared: &Shared, topic: &str) -> String {
+    let layout = shared.layout(&Arc::from(topic), 0);
+    shared.store.url(&if layout.is_single() {
+        layout.single_file()
+    } else {
+        layout.topic_folder()
+    })
 }
 
 /// Returns when the timer does; never without one.

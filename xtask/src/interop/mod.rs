@@ -19,6 +19,7 @@ mod preflight;
 mod s3;
 mod secure;
 pub(crate) mod server;
+mod single_file;
 mod sources;
 mod spark;
 mod tools;
@@ -62,6 +63,7 @@ fn cases() -> Vec<&'static Case> {
         cluster::CASES,
         secure::CASES,
         archive::CASES,
+        single_file::CASES,
         preflight::CASES,
         spark::CASES,
     ]

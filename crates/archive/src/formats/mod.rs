@@ -44,6 +44,11 @@ impl Format {
         }
     }
 
+    /// Whether a file of it stays one when more is put behind its end.
+    pub fn can_grow(self) -> bool {
+        matches!(self, Self::Text | Self::Jsonl)
+    }
+
     /// What the names of its files end in.
     pub fn ending(self) -> &'static str {
         match self {

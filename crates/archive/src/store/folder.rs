@@ -2,7 +2,7 @@
 //!
 //! A file is made whole by writing it beside under a name of its own, syncing it, and linking it to the name wanted: unlike a
 //! rename, a link fails where the name is taken. Names are synced with their folder, so what was said to be done survives a
-//! power cut.
+//! power cut. Appending is writing at a position, so several who do it at once write the same bytes to the same place.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use weir_base::fs::{File, Fs, Open};
 
 use super::{Entry, Store, StoreError, Writer};
+use crate::single::changed;
 
 /// A folder.
 #[derive(Clone)]
@@ -230,6 +231,35 @@ impl Store for Folder {
             Ok(true)
         })
         .await
+    }
+
+    async fn len(&self, path: &str) -> Result<Option<u64>, StoreError> {
+        self.blocking("look at", path, |fs, path| if_there(fs.len(path)))
+            .await
+    }
+
+    async fn append(&self, from: &str, to: &str, at: u64) -> Result<bool, StoreError> {
+        let Some(content) = self.read(from).await? else {
+            return Ok(false);
+        };
+        let len = self
+            .blocking("append to", to, move |fs, to| {
+                make_room(fs, to)?;
+                let file = fs.open(to, Open::ReadWrite)?;
+                let len = file.len()?;
+                if len >= at {
+                    file.write_all_at(&content, at)?;
+                    file.sync_data()?;
+                    sync_parent(fs, to)?;
+                }
+                Ok(len)
+            })
+            .await?;
+        if len < at {
+            return Err(changed(&self.url(to), len, at));
+        }
+        self.delete(from).await?;
+        Ok(true)
     }
 
     async fn delete(&self, path: &str) -> Result<(), StoreError> {

@@ -2,6 +2,10 @@
 //!
 //! A rename that replaces nothing is how a small file is made whole and only once: the NameNode does it as one step. A file counts
 //! as written when it is closed, which is when as many DataNodes as it needs have all of it.
+//!
+//! A file is appended to by one at a time: the NameNode lends it out (a lease), and its length is asked for only while it is lent
+//! to us. Who has it for longer than [`LENT`] is dead or as good as dead, and it is taken from him (`recoverLease`): the
+//! DataNodes then agree on what they have of the file's last block and take nothing more from him.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::{Entry, Store, StoreError, Writer, namenode};
+use crate::single::changed;
 
 /// The NameNode's RPC port where none is given, as Hadoop has it.
 const DEFAULT_PORT: u16 = 8020;
@@ -23,6 +28,10 @@ const PIECE: Duration = Duration::from_mins(1);
 /// How long the look at the start may take in all, but for removing its file again, and that.
 const LOOK: Duration = Duration::from_secs(4);
 const TIDY: Duration = Duration::from_millis(500);
+/// How long another may append before the file is taken from him, how often it is tried, and how long taking it may take.
+const LENT: Duration = Duration::from_secs(2);
+const LENT_AGAIN: Duration = Duration::from_millis(100);
+const TAKEN: Duration = Duration::from_secs(30);
 /// How often a NameNode in safe mode is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -130,6 +139,38 @@ impl Hdfs {
         Box::pin(file.close()).await
     }
 
+    /// Opens a file to append to it, which nobody else can then do, and says how long it is; makes it where it is not there.
+    async fn borrow(&self, path: &str) -> Result<(FileWriter, u64), HdfsError> {
+        let patience = LENT.as_millis() / LENT_AGAIN.as_millis();
+        let mut tries = patience;
+        let file = loop {
+            match self.client.append(path).await {
+                Ok(file) => break file,
+                Err(error) if missing(&error) => {
+                    let options = WriteOptions::default();
+                    match self.client.create(path, options).await {
+                        // Another has made it.
+                        Err(error) if is_lent(&error) => {}
+                        Err(HdfsError::AlreadyExists(_)) => {}
+                        created => return created.map(|file| (file, 0)),
+                    }
+                }
+                Err(error) if is_lent(&error) => {}
+                Err(error) => return Err(error),
+            }
+            if tries == 0 {
+                while !self.client.recover_lease(path).await? {
+                    tokio::time::sleep(LENT_AGAIN).await;
+                }
+                tries = patience;
+            }
+            tries -= 1;
+            tokio::time::sleep(LENT_AGAIN).await;
+        };
+        let len = self.client.get_file_info(path).await?.length;
+        Ok((file, len as u64))
+    }
+
     fn remedy(&self, error: &HdfsError) -> StoreError {
         let said = words(error);
         let has = |word: &str| said.contains(word);
@@ -221,6 +262,13 @@ fn class(error: &HdfsError) -> &str {
 /// Whether there is no such file: known by a variant of its own, or only by the NameNode's exception.
 fn missing(error: &HdfsError) -> bool {
     matches!(error, HdfsError::FileNotFound(_)) || class(error) == "java.io.FileNotFoundException"
+}
+
+/// Whether a file is being written by another, or by one of ours that was given up.
+fn is_lent(error: &HdfsError) -> bool {
+    let class = class(error);
+    class.ends_with("AlreadyBeingCreatedException")
+        || class.ends_with("RecoveryInProgressException")
 }
 
 /// An error in one line, without the stack that Hadoop sends along.
@@ -336,6 +384,43 @@ impl Store for Hdfs {
         self.call("rename", from, renamed)
             .await?
             .map_err(|error| self.failed("rename", from, &error))
+    }
+
+    async fn len(&self, path: &str) -> Result<Option<u64>, StoreError> {
+        let full = self.path(path);
+        let found = self.client.get_file_info(&full);
+        match self.call("look at", path, found).await? {
+            Ok(found) => Ok(Some(found.length as u64)),
+            Err(error) if missing(&error) => Ok(None),
+            Err(error) => Err(self.failed("look at", path, &error)),
+        }
+    }
+
+    async fn append(&self, from: &str, to: &str, at: u64) -> Result<bool, StoreError> {
+        let Some(content) = self.read(from).await? else {
+            return Ok(false);
+        };
+        let full = self.path(to);
+        let borrowed = tokio::time::timeout(TAKEN, Box::pin(self.borrow(&full))).await;
+        let (file, len) = borrowed
+            .unwrap_or_else(|_| Err(no_answer(TAKEN)))
+            .map_err(|error| self.failed("append to", to, &error))?;
+        let mut writer = Box::new(HdfsWriter {
+            store: self.clone(),
+            path: to.to_owned(),
+            file,
+        });
+        let there = usize::try_from(len.saturating_sub(at)).unwrap_or(usize::MAX);
+        let short = len < at;
+        if !short && there < content.len() {
+            writer.write(content.slice(there..)).await?;
+        }
+        writer.finish().await?;
+        if short {
+            return Err(changed(&self.url(to), len, at));
+        }
+        self.delete(from).await?;
+        Ok(true)
     }
 
     async fn delete(&self, path: &str) -> Result<(), StoreError> {

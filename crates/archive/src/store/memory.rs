@@ -1,6 +1,7 @@
 //! A store in memory that fails, tears and kills: at a chosen operation, before or after it took effect, or not until later.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use weir_base::time::{Clock, ManualClock};
 
 use super::{Entry, Store, StoreError, Writer};
+use crate::single::changed;
 
 /// What happens at an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,11 @@ pub(crate) struct World {
     files: Arc<Mutex<BTreeMap<String, Bytes>>>,
     /// Whether a rename is a copy and a removal, and a file being written is not there before its end, as in S3.
     like_s3: bool,
+    /// Whether files grow at their end alone, by the hand of the last who asked to, as in HDFS; else bytes are written to a
+    /// position, as on a disk.
+    like_hdfs: bool,
+    /// Who asked to append last: by counting.
+    lease: Arc<AtomicU64>,
 }
 
 impl World {
@@ -55,8 +62,20 @@ impl World {
         }
     }
 
+    pub(crate) fn like_hdfs() -> Self {
+        Self {
+            like_hdfs: true,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn files(&self) -> BTreeMap<String, Bytes> {
         self.lock().clone()
+    }
+
+    /// Puts a file there, as nobody here would.
+    pub(crate) fn put(&self, path: &str, content: Bytes) {
+        self.lock().insert(path.to_owned(), content);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
@@ -149,17 +168,15 @@ impl Memory {
     ) -> Result<T, StoreError> {
         // Others' operations come between any two of ours.
         tokio::task::yield_now().await;
+        if *self.state.borrow() == State::Dead {
+            self.die().await;
+        }
         let (fate, away) = {
             let mut process = self.process();
             process.operations += 1;
             let at = process.operations;
             let away = process.away.as_ref().is_some_and(|away| away.takes(at));
             (process.fates.remove(&at), away)
-        };
-        let failed = || StoreError::Failed {
-            what: "do",
-            url: "memory:".to_owned(),
-            why: "it was meant to fail".to_owned(),
         };
         if away {
             return Err(failed());
@@ -195,6 +212,14 @@ impl Memory {
         self.state.send_replace(State::Sleeps);
         // An error would mean that nobody can wake us any more.
         drop(state.wait_for(|state| *state == State::Runs).await);
+    }
+}
+
+fn failed() -> StoreError {
+    StoreError::Failed {
+        what: "do",
+        url: "memory:".to_owned(),
+        why: "it was meant to fail".to_owned(),
     }
 }
 
@@ -277,6 +302,52 @@ impl Store for Memory {
             None => false,
         })
         .await
+    }
+
+    async fn len(&self, path: &str) -> Result<Option<u64>, StoreError> {
+        self.step(|files| files.get(path).map(|content| content.len() as u64))
+            .await
+    }
+
+    async fn append(&self, from: &str, to: &str, at: u64) -> Result<bool, StoreError> {
+        let at = usize::try_from(at).unwrap();
+        let Some(content) = self.read(from).await? else {
+            return Ok(false);
+        };
+        let lease = &self.world.lease;
+        let (ours, len) = self
+            .step(|files| {
+                let ours = lease.fetch_add(1, Ordering::Relaxed) + 1;
+                (ours, files.entry(to.to_owned()).or_default().len())
+            })
+            .await?;
+        if len < at {
+            return Err(changed(to, len as u64, at as u64));
+        }
+        let there = (len - at).min(content.len());
+        let begin = if self.world.like_hdfs { there } else { 0 };
+        // In two pieces, between which anything may happen.
+        let middle = usize::midpoint(begin, content.len());
+        for piece in [begin..middle, middle..content.len()] {
+            self.step(|files| {
+                let mut whole = BytesMut::from(&files[to][..]);
+                if self.world.like_hdfs {
+                    if lease.load(Ordering::Relaxed) != ours {
+                        return Err(failed());
+                    }
+                    whole.extend_from_slice(&content[piece]);
+                } else {
+                    let end = whole.len().max(at + piece.end);
+                    whole.resize(end, 0);
+                    whole[at + piece.start..at + piece.end].copy_from_slice(&content[piece]);
+                }
+                files.insert(to.to_owned(), whole.freeze());
+                Ok(())
+            })
+            .await??;
+        }
+        self.delete(from).await?;
+        Ok(true)
     }
 
     async fn delete(&self, path: &str) -> Result<(), StoreError> {

@@ -48,6 +48,15 @@ pub trait Store: Send + Sync + 'static {
     /// file `from`. After an error it may have happened or not, or both names may be there.
     async fn rename(&self, from: &str, to: &str) -> Result<bool, StoreError>;
 
+    /// A file's length; `None` where there is none.
+    async fn len(&self, path: &str) -> Result<Option<u64>, StoreError>;
+
+    /// Puts what the finished file `from` holds into the file `to` behind its first `at` bytes, where it is durable, and removes
+    /// `from`. What of it is there already stays as it is, so it may be done again after an error, by anybody, and by several at
+    /// once; one who wakes up late in the middle of it changes nothing. `to` is made where `at` is 0, and refused where it is
+    /// shorter than `at`. `false`: there is no file `from`. After an error any part of it may be there.
+    async fn append(&self, from: &str, to: &str, at: u64) -> Result<bool, StoreError>;
+
     /// Removes a file if it is there.
     async fn delete(&self, path: &str) -> Result<(), StoreError>;
 

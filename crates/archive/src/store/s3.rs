@@ -309,6 +309,21 @@ impl Store for S3 {
         Ok(true)
     }
 
+    async fn len(&self, path: &str) -> Result<Option<u64>, StoreError> {
+        match self.store.head(&self.path(path)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("look at", path, &error)),
+        }
+    }
+
+    async fn append(&self, _from: &str, to: &str, _at: u64) -> Result<bool, StoreError> {
+        Err(StoreError::Remedy(format!(
+            "{} cannot be appended to: a file in S3 is written once, whole",
+            self.url(to)
+        )))
+    }
+
     async fn delete(&self, path: &str) -> Result<(), StoreError> {
         match self.store.delete(&self.path(path)).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),

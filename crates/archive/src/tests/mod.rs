@@ -3,3 +3,4 @@
 mod away;
 mod exactly_once;
 mod process;
+mod single_file;

@@ -13,6 +13,8 @@ use crate::formats::Encoders;
 use crate::formats::tests::record;
 use crate::keeper::{Keeper, Message, Said};
 use crate::range::Rolling;
+use crate::single::Turns;
+use crate::store::StoreError;
 use crate::store::memory::{Memory, State, World};
 use crate::{Format, Layout};
 
@@ -22,6 +24,11 @@ pub(super) struct Setup {
     pub(super) roll_bytes: u64,
     pub(super) batch: usize,
 }
+
+/// A log a partition.
+pub(super) type Logs = Vec<Arc<Vec<Record>>>;
+
+const LAYOUT: fn(i32) -> Layout = |partition| Layout::new("t".into(), partition, Format::Jsonl);
 
 /// A log with a hole now and then, whose times go from hour to hour and back.
 pub(super) fn log(len: i64, dice: u64) -> Vec<Record> {
@@ -49,12 +56,35 @@ pub(super) fn log(len: i64, dice: u64) -> Vec<Record> {
 
 /// Archives `log` to its end. `false`: the process was killed on the way.
 pub(super) async fn archive(store: Memory, log: Arc<Vec<Record>>, setup: Setup) -> bool {
+    let chain = Chain::new(Arc::new(store.clone()), LAYOUT(0));
+    keep(chain, store, log, setup).await
+}
+
+/// Archives the logs of as many partitions to one file. `false`: the process was killed on the way.
+pub(super) async fn archive_to_one(store: Memory, logs: Arc<Logs>, setup: Setup) -> bool {
+    let turns = Turns::default();
+    let mut keeping = tokio::task::JoinSet::new();
+    for (partition, log) in (0..).zip(logs.iter()) {
+        let layout = LAYOUT(partition).single();
+        let chain = Chain::new(Arc::new(store.clone()), layout).sharing(&turns);
+        keeping.spawn(keep(chain, store.clone(), log.clone(), setup));
+    }
+    keeping.join_all().await.into_iter().all(|lived| lived)
+}
+
+/// A look at a single file's end.
+pub(super) async fn look(store: &Memory) -> Result<(), StoreError> {
+    let chain = Chain::new(Arc::new(store.clone()), LAYOUT(0).single());
+    chain.load().await.map(drop)
+}
+
+/// Archives a partition to its end. `false`: the process was killed on the way.
+async fn keep(chain: Chain, store: Memory, log: Arc<Vec<Record>>, setup: Setup) -> bool {
     let mut state = store.state();
     let (said, mut hears) = mpsc::unbounded_channel();
-    let layout = Layout::new("t".into(), 0, Format::Jsonl);
     let keeper = Keeper {
-        encoders: Encoders::new(&layout),
-        chain: Chain::new(Arc::new(store), layout),
+        encoders: Encoders::new(chain.layout()),
+        chain,
         rolling: Rolling {
             bytes: setup.roll_bytes,
             after: Duration::MAX,

@@ -12,6 +12,9 @@ use crate::context::Context;
 use crate::output::write_stdout;
 use crate::progress;
 
+/// How long after it came a record is in a single file at the latest, unless --roll-time says otherwise.
+const SEEN_AFTER: Duration = Duration::from_secs(1);
+
 /// Options of `weir archive`.
 #[derive(Debug, Args)]
 #[command(
@@ -37,12 +40,16 @@ pub struct ArchiveArgs {
     /// for the members of JSON values)
     #[arg(long, value_name = "FORMAT")]
     format: Format,
+    /// One file a topic that grows, topics/T.txt or topics/T.jsonl, with all records of all partitions; in a folder or HDFS
+    #[arg(long)]
+    single_file: bool,
     /// How large a file becomes before the next is begun
     #[arg(long, default_value = "64MiB", value_name = "SIZE", value_parser = parse_bytes)]
     roll_size: u64,
-    /// How long after its first record a file is finished at the latest
-    #[arg(long, default_value = "5m", value_name = "TIME", value_parser = parse_duration)]
-    roll_time: Duration,
+    /// How long after its first record a file is finished at the latest [default: 5m]; with --single-file, how long after it
+    /// came a record is in the file at the latest [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    roll_time: Option<Duration>,
     /// With --follow=false: end when everything that is there now has been archived
     #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1)]
     #[arg(
@@ -99,13 +106,13 @@ pub async fn run(args: ArchiveArgs, context: &Context) -> anyhow::Result<()> {
     let mut topics = args.topics;
     topics.sort();
     topics.dedup();
-    let (json, quiet) = (context.json, context.quiet);
+    let (json, quiet) = (context.json, context.quiet || args.single_file);
     let progress = progress::reporter(context);
     let notes = progress.clone();
-    let archive = Archive {
+    let mut archive = Archive {
         store_options: store_options(&args.to, args.store_options),
+        single_file: args.single_file,
         roll_bytes: args.roll_size.max(1),
-        roll_after: args.roll_time,
         follow: args.follow,
         group: args.group,
         clock: context.clock.clone(),
@@ -126,6 +133,12 @@ pub async fn run(args: ArchiveArgs, context: &Context) -> anyhow::Result<()> {
         }),
         ..Archive::new(topics, args.to, args.format)
     };
+    if args.single_file {
+        archive.roll_after = SEEN_AFTER;
+    }
+    if let Some(time) = args.roll_time {
+        archive.roll_after = time;
+    }
     archive
         .run(&context.kafka()?, progress, context.shutdown.clone())
         .await?;
