@@ -7,7 +7,7 @@
 //! - `server`: what routes share, and the router, made of the table in `routes` (one file and one line a route).
 //! - `connections`: how many, and for how long. `guard`, `origin`: who may ask. `query`: what was asked, checked. `problem`: every refusal.
 //! - `throttle`, `body`: how often and how much may be posted.
-//! - `hub`: one reader a topic and form, fanned out to bounded queues; `feed`: the same from a position in the past.
+//! - `hub`: one reader a topic and form, fanned out to bounded queues; `feed`: the same from a position in the past; `moment`: one of them.
 //! - `export`: the same pictures as an MP4 file, for the command line.
 //! - `socket`, `events`: a WebSocket and Server-Sent Events, which end with the server and hold up nobody.
 //! - `api`: the JSON of it all as types, from which the page's `api.ts` is made.
@@ -24,6 +24,7 @@ mod guard;
 mod hub;
 mod latest;
 mod metrics;
+mod moment;
 mod origin;
 mod problem;
 pub mod produce;

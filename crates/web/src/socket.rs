@@ -19,8 +19,10 @@ use crate::problem::Problem;
 const STALLED: Duration = Duration::from_secs(20);
 /// Viewers have little to say.
 const MAX_INCOMING_BYTES: usize = 4_096;
-/// Pictures are written as they come; more than this only delays the first byte.
-const WRITE_BUFFER_BYTES: usize = 64 << 10;
+/// Pictures are written as they come; more than this only delays the first byte, and stays with each viewer.
+const WRITE_BUFFER_BYTES: usize = 16 << 10;
+/// Each viewer has one for as long as it watches, and it is written to whole.
+const READ_BUFFER_BYTES: usize = 2 << 10;
 
 /// The viewer is gone, or is to go.
 #[derive(Debug)]
@@ -136,6 +138,7 @@ where
     upgrade
         .max_message_size(MAX_INCOMING_BYTES)
         .max_frame_size(MAX_INCOMING_BYTES)
+        .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .on_upgrade(move |socket| async move {
             let (sink, stream) = socket.split();

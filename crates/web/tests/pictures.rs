@@ -269,3 +269,59 @@ async fn pngs_are_made_jpegs_for_readers_that_take_no_other_parts() {
     assert_eq!(parts(&answer.body)[0].0, "image/jpeg");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_the_picture_shown_at_that_moment() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    // Captured every 40 ms from 1 s on, a key frame every ten.
+    world.publish(Camera::new("cam", 10).pictures(40)).await;
+    world.topic("stills").await;
+    let (records, files): (Vec<_>, Vec<_>) = jpegs("stills", 10).into_iter().unzip();
+    world.publish(records).await;
+    for (at, offset) in [
+        ("1970-01-01T00:00:01.320Z", 8),
+        ("1970-01-01T00:00:01.359Z", 8),
+        ("1970-01-01T00:00:01.360Z", 9),
+        ("1970-01-01T00:00:01Z", 0),
+        // Before the first the first, behind the last the last.
+        ("1970-01-01T00:00:00Z", 0),
+        ("8", 8),
+        ("start", 0),
+    ] {
+        for topic in ["cam", "stills"] {
+            let path = format!("/topics/{topic}/snapshot.jpg?at={at}");
+            let snapshot = world.get(&path).await;
+            assert_eq!(snapshot.status, 200, "{path}: {}", snapshot.text());
+            assert_eq!(snapshot.header("weir-offset"), offset.to_string(), "{path}");
+            let captured_ms = (1_000 + offset * 40).to_string();
+            assert_eq!(snapshot.header("weir-timestamp-ms"), captured_ms, "{path}");
+            if topic == "stills" {
+                assert_eq!(snapshot.body, files[offset], "{path}");
+            }
+        }
+    }
+    for (topic, at, newest) in [
+        ("cam", "2026-01-31T12:00:00Z", "39"),
+        ("cam", "-1", "39"),
+        ("cam", "", "39"),
+        ("stills", "2026-01-31T12:00:00Z", "9"),
+        ("stills", "", "9"),
+    ] {
+        let path = format!("/topics/{topic}/snapshot.jpg?at={at}");
+        assert_eq!(
+            world.get(&path).await.header("weir-offset"),
+            newest,
+            "{path}"
+        );
+    }
+    // The picture itself is the one that the whole film shows there.
+    let film = world
+        .read_until("/topics/cam/video.mjpeg?from=start", &[], |bytes| {
+            parts(bytes).len() >= 18
+        })
+        .await;
+    let snapshot = world.get("/topics/cam/snapshot.jpg?at=17").await;
+    assert_eq!(parts(&film.body)[17].1, snapshot.body);
+    world.end().await;
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use weir_media::decode::{PictureDecoder, decoder_for};
-use weir_media::{Codec, jpeg};
+use weir_media::{Codec, Yuv420, jpeg};
 
 use super::picture::{Item, Picture};
 use super::tracks::Wanted;
@@ -137,7 +137,7 @@ impl Transcoder {
                     };
                     let source = self.inside.swap_remove(at);
                     if let Ok(file) = jpeg::encode(&yuv, QUALITY) {
-                        out(still(&source, file.into()));
+                        out(still(&source, Codec::Jpeg, file.into()));
                     }
                 }
             }
@@ -160,13 +160,33 @@ impl Transcoder {
     }
 }
 
-fn still(source: &Picture, file: Bytes) -> Picture {
+/// One picture as a file, decoded by those in front of it; all in decode order.
+pub fn still_of(pictures: &[Arc<Picture>], target: &Arc<Picture>) -> Option<Picture> {
+    if !target.codec.is_inter() {
+        return Some(still(target, target.codec, target.value.clone()));
+    }
+    let mut decoder = decoder_for(target.codec).ok()?;
+    let is_it = |(pts_us, _): &(i64, Yuv420)| *pts_us == target.pts_us;
+    let decode = |decoder: &mut Box<dyn PictureDecoder + Send>, picture: &Picture| {
+        let decoded = decoder.decode(&picture.access_unit(0));
+        decoded.ok()?.into_iter().find(is_it)
+    };
+    let shown = pictures
+        .iter()
+        .find_map(|picture| decode(&mut decoder, picture))
+        .or_else(|| decoder.flush().ok()?.into_iter().find(is_it));
+    let (_, yuv) = shown?;
+    let file = jpeg::encode(&yuv, QUALITY).ok()?;
+    Some(still(target, Codec::Jpeg, file.into()))
+}
+
+fn still(source: &Picture, codec: Codec, file: Bytes) -> Picture {
     Picture {
         track: source.track.clone(),
         partition: source.partition,
         offset: source.offset,
         timestamp_ms: source.timestamp_ms,
-        codec: Codec::Jpeg,
+        codec,
         key: true,
         preroll: source.preroll,
         pts_us: source.pts_us,

@@ -1,4 +1,4 @@
-//! `GET /topics/{topic}/snapshot.jpg`: one picture, the newest or the one at `at=`.
+//! `GET /topics/{topic}/snapshot.jpg`: one picture, the newest or the one shown at `at=`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,20 +8,16 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use weir_client::From;
-use weir_media::Codec;
 
 use super::{Route, check_from, pictures, wanted};
-use crate::feed::Feed;
-use crate::hub::Form;
-use crate::hub::picture::{Item, Picture};
+use crate::moment::{self, Moment};
 use crate::problem::{Problem, excerpt};
 use crate::query::{Params, Topic};
 use crate::server::App;
-use crate::stills::Stills;
 
 pub const ROUTE: Route = Route {
     path: "/topics/{topic}/snapshot.jpg",
-    gives: "one picture, the newest or the one at `at=` (an offset or a time)",
+    gives: "one picture, the newest or the one shown at `at=` (a time or an offset)",
     methods: || -> MethodRouter<Arc<App>> { get(snapshot) },
 };
 
@@ -34,21 +30,20 @@ async fn snapshot(
     params: Params,
 ) -> Result<Response, Problem> {
     let at = at(&params)?;
-    let codec = pictures(&app, &topic).await?;
+    pictures(&app, &topic).await?;
     let wanted = wanted(&params, false);
-    let mut stills = match at {
-        None => Stills::live(&app.hubs, &topic, Form::Stills, wanted),
-        Some(at) => {
-            check_from(&app, &topic, &at)
-                .await
-                .map_err(|p| p.field("at"))?;
-            let inter = codec.is_some_and(Codec::is_inter);
-            let feed = Feed::open(&app.kafka, &app.hubs, &topic, at, inter, wanted).await?;
-            Stills::of(feed, Form::Stills)
+    if let Some(Moment::Offset(offset)) = at {
+        let checked = check_from(&app, &topic, &From::Offset(offset)).await;
+        checked.map_err(|problem| problem.field("at"))?;
+    }
+    let finding = async {
+        match at {
+            None => moment::newest(&app.hubs, &topic, wanted).await,
+            Some(at) => moment::shown_at(&app.kafka, &topic, at, wanted).await,
         }
     };
     let picture = tokio::select! {
-        picture = first(&mut stills) => picture?,
+        picture = finding => picture?,
         () = app.shutdown.cancelled() => None,
         () = tokio::time::sleep(PATIENCE) => None,
     };
@@ -81,27 +76,19 @@ async fn snapshot(
     Ok((headers, picture.value.clone()).into_response())
 }
 
-fn at(params: &Params) -> Result<Option<From>, Problem> {
+fn at(params: &Params) -> Result<Option<Moment>, Problem> {
     let Some(text) = params.text("at") else {
         return Ok(None);
     };
     match From::parse(text, None) {
         Ok(From::Live) => Ok(None),
-        Ok(at @ (From::Offset(_) | From::Time(_) | From::Last(_) | From::Start)) => Ok(Some(at)),
+        Ok(From::Offset(offset)) => Ok(Some(Moment::Offset(offset))),
+        Ok(From::Time(time)) => Ok(Some(Moment::Time(time))),
+        Ok(From::Last(count)) => Ok(Some(Moment::Last(count))),
+        Ok(From::Start) => Ok(Some(Moment::Last(u64::MAX))),
         _ => Err(
             Problem::bad("at", format!("at={:?} is no position", excerpt(text)))
                 .remedy("give an offset such as 42, or a time such as 2026-01-31T12:00:00Z"),
         ),
     }
-}
-
-async fn first(stills: &mut Stills) -> Result<Option<Arc<Picture>>, Problem> {
-    while let Some(item) = stills.next().await {
-        match item {
-            Item::Picture(picture) if !picture.preroll => return Ok(Some(picture)),
-            Item::Ended(problem) => return Err(problem),
-            _ => {}
-        }
-    }
-    Ok(None)
 }
