@@ -2,6 +2,7 @@
 
 use weir_client::ClientError;
 
+use crate::pictures::NoVideo;
 use crate::store::StoreError;
 
 /// An archive that could not begin, or not go on.
@@ -33,6 +34,16 @@ pub enum ArchiveError {
         "--single-file: a file of {0} cannot grow; write --format text or --format jsonl, or leave --single-file out"
     )]
     CannotGrow(&'static str),
+    /// A topic cannot be kept as MP4.
+    #[error("partition {partition} of topic {topic:?} cannot be kept as MP4: {why}")]
+    NoVideo {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Why, and what to do.
+        why: NoVideo,
+    },
     /// The archive is ahead of the log.
     #[error(
         "partition {partition} of topic {topic:?} ends at offset {end}, but the archive already holds its offsets up to {archived}: \

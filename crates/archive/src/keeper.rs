@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use weir_base::time::Clock;
+use weir_base::time::{Clock, Timestamp};
 use weir_client::Record;
 
 use crate::claim::{Chain, ClaimedFile, Tail};
 use crate::formats::Encoders;
+use crate::pictures::{Group, Groups, NoVideo};
 use crate::range::{Range, Rolling, Sealed};
 use crate::store::StoreError;
 
 /// Batches of records that wait for a keeper.
 const WAITING: usize = 2;
+/// How old a video's newest picture must be for its last group of pictures to be whole, where nobody waits for the next.
+const SILENT_MS: i64 = 10_000;
 /// How long a store that fails is left alone at most.
 const RETRY_MOST: Duration = Duration::from_secs(10);
 
@@ -55,6 +58,10 @@ pub(crate) enum Said {
     },
     /// The store would not, and is tried again.
     Waiting { partition: i32, why: StoreError },
+    /// Records that have been passed by are in no file.
+    PassedOver { partition: i32, records: u64 },
+    /// What the partition holds cannot be kept in this format.
+    Refused { partition: i32, why: NoVideo },
     /// Everything there was is archived.
     Done { partition: i32 },
 }
@@ -80,6 +87,14 @@ enum Ended {
     Lost,
     /// The store.
     Failed(StoreError),
+    /// The records.
+    Refused(NoVideo),
+}
+
+impl From<NoVideo> for Ended {
+    fn from(why: NoVideo) -> Self {
+        Self::Refused(why)
+    }
 }
 
 impl From<StoreError> for Ended {
@@ -107,6 +122,10 @@ impl Keeper {
                 }
                 Err(Ended::Gone) => return,
                 Err(Ended::Lost) => {}
+                Err(Ended::Refused(why)) => {
+                    self.say(Said::Refused { partition, why });
+                    return;
+                }
                 Err(Ended::Failed(why)) => {
                     self.say(Said::Hold { partition });
                     self.say(Said::Waiting { partition, why });
@@ -135,6 +154,10 @@ struct Attempt<'a> {
     sealing: Option<Sealing>,
     /// The offset of the next record wanted.
     next: i64,
+    /// Of video: the records that wait for the rest of their group, the offset that follows those in ranges, and when the last came.
+    groups: Option<Groups>,
+    put: i64,
+    came: Option<Duration>,
     ends_at: Option<i64>,
     archived_something: bool,
 }
@@ -155,6 +178,9 @@ impl<'a> Attempt<'a> {
             range: None,
             sealing: None,
             next: 0,
+            groups: None,
+            put: 0,
+            came: None,
             ends_at: None,
             archived_something: false,
         }
@@ -165,6 +191,10 @@ impl<'a> Attempt<'a> {
         self.keeper.encoders.load(&**store).await?;
         let (mut tail, settled) = self.keeper.chain.load().await?;
         self.next = self.keeper.chain.next_offset(&tail);
+        self.put = self.next;
+        if self.keeper.chain.layout().format().is_video() {
+            self.groups = Some(Groups::new(self.next > 0));
+        }
         self.archived(&tail, settled);
         let (to, mut messages) = mpsc::channel(WAITING);
         self.keeper.say(Said::ReadFrom {
@@ -181,6 +211,11 @@ impl<'a> Attempt<'a> {
                 }
                 () = time_is_up(self.keeper, self.range.as_ref().map(|range| range.began)), if self.sealing.is_none() => {
                     self.seal(&mut tail).await?;
+                    continue;
+                }
+                () = time_is_up(self.keeper, self.came) => {
+                    self.came = None;
+                    self.put_last(&mut tail, true).await?;
                     continue;
                 }
                 message = messages.recv() => message,
@@ -203,6 +238,7 @@ impl<'a> Attempt<'a> {
                 None => return Err(Ended::Gone),
             };
             if end && !self.keeper.follow {
+                self.put_last(&mut tail, false).await?;
                 self.seal_all(&mut tail).await?;
                 return Ok(());
             }
@@ -212,6 +248,14 @@ impl<'a> Attempt<'a> {
     async fn take(&mut self, tail: &mut Tail, records: Vec<Record>) -> Result<(), Ended> {
         for record in records {
             if record.offset < self.next {
+                continue;
+            }
+            if let Some(groups) = &mut self.groups {
+                self.next = record.offset + 1;
+                self.came = Some(self.keeper.clock.monotonic());
+                if let Some(group) = groups.push(record)? {
+                    self.put(tail, group).await?;
+                }
                 continue;
             }
             let full = self.range.as_ref().is_some_and(|range| {
@@ -231,6 +275,47 @@ impl<'a> Attempt<'a> {
         }
         if let Some(range) = &mut self.range {
             range.send(&**self.keeper.chain.store()).await?;
+        }
+        Ok(())
+    }
+
+    /// A group of pictures is whole.
+    async fn put(&mut self, tail: &mut Tail, group: Group) -> Result<(), Ended> {
+        let keeper = self.keeper;
+        let Some(first) = group.records.first() else {
+            return Ok(());
+        };
+        let cut = self.range.as_ref().is_some_and(|range| {
+            group.apart || range.is_full_for(first, keeper.chain.layout(), &keeper.rolling)
+        });
+        if cut {
+            self.seal(tail).await?;
+        }
+        let put = self.put;
+        let range = self
+            .range
+            .get_or_insert_with(|| Range::new(put, keeper.clock.monotonic()));
+        for record in &group.records {
+            range.push(&keeper.chain, &keeper.encoders, &keeper.rolling, record);
+        }
+        range.passed_over += group.passed_over;
+        self.put = range.next();
+        Ok(())
+    }
+
+    /// Takes the group that waits for whole, if its publisher has been silent for long.
+    async fn put_last(&mut self, tail: &mut Tail, silent: bool) -> Result<(), Ended> {
+        let Some(groups) = &mut self.groups else {
+            return Ok(());
+        };
+        let now = self.keeper.clock.now();
+        let over = |taken: Timestamp| now.since_ms(taken) >= SILENT_MS;
+        if !silent && !groups.newest().is_none_or(over) {
+            return Ok(());
+        }
+        if let Some(group) = groups.close() {
+            self.put(tail, group).await?;
+            self.seal(tail).await?;
         }
         Ok(())
     }
@@ -261,8 +346,18 @@ impl<'a> Attempt<'a> {
     fn sealed(&mut self, sealed: Result<Sealed, StoreError>) -> Result<Tail, Ended> {
         self.sealing = None;
         match sealed? {
-            Sealed::Won { tail, files } => {
+            Sealed::Won {
+                tail,
+                files,
+                passed_over,
+            } => {
                 self.archived(&tail, files);
+                if passed_over > 0 {
+                    self.keeper.say(Said::PassedOver {
+                        partition: self.keeper.chain.layout().partition(),
+                        records: passed_over,
+                    });
+                }
                 Ok(tail)
             }
             Sealed::Lost => Err(Ended::Lost),

@@ -8,6 +8,7 @@
 //! | [`claim`] | which records are in which file, and the argument for it |
 //! | `single` | one file that grows, and the argument for it |
 //! | `layout` | every name in an archive |
+//! | `pictures` | which pictures need one another, and so stay in one file |
 //! | `range` | records on their way into files |
 //! | `keeper` | one partition, from attempt to attempt |
 //! | `topic` | one topic: reads, and hands its keepers their records |
@@ -21,6 +22,7 @@ mod error;
 mod formats;
 mod keeper;
 mod layout;
+mod pictures;
 mod range;
 mod single;
 mod status;
@@ -34,5 +36,6 @@ pub use destination::Destination;
 pub use error::ArchiveError;
 pub use formats::{BadFormat, Format};
 pub use layout::{Hour, Layout};
+pub use pictures::NoVideo;
 pub use status::{JobStatus, Status};
 pub use store::{Entry, Folder, Hdfs, S3, Store, StoreError, Writer};

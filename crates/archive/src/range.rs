@@ -38,6 +38,8 @@ pub(crate) struct Range {
     next: i64,
     /// When its first record came.
     pub(crate) began: Duration,
+    /// Records in it that are in no file.
+    pub(crate) passed_over: u64,
     files: BTreeMap<Hour, OpenFile>,
 }
 
@@ -59,6 +61,7 @@ impl Range {
             from,
             next: from,
             began,
+            passed_over: 0,
             files: BTreeMap::new(),
         }
     }
@@ -70,6 +73,10 @@ impl Range {
 
     /// Whether it must end before this record.
     pub(crate) fn is_full_for(&self, record: &Record, layout: &Layout, rolling: &Rolling) -> bool {
+        let another_hour = !self.files.contains_key(&layout.hour(record.timestamp));
+        if layout.format().is_video() && another_hour {
+            return true;
+        }
         let mut held_bytes = 0;
         for file in self.files.values() {
             let held = file.encoder.held_bytes();
@@ -78,9 +85,7 @@ impl Range {
                 return true;
             }
         }
-        held_bytes >= rolling.held_bytes
-            || (self.files.len() >= MAX_HOURS
-                && !self.files.contains_key(&layout.hour(record.timestamp)))
+        held_bytes >= rolling.held_bytes || (self.files.len() >= MAX_HOURS && another_hour)
     }
 
     /// The next record.
@@ -92,18 +97,21 @@ impl Range {
         record: &Record,
     ) {
         let number = self.files.len();
-        let file = self
-            .files
-            .entry(chain.layout().hour(record.timestamp))
-            .or_insert_with(|| OpenFile {
-                encoder: encoders.encoder(rolling.held_bytes),
-                writer: None,
-                written: chain.layout().unfinished_file(self.from, &self.id, number),
-                first: record.offset,
-                last: record.offset,
-                records: 0,
-                sent_bytes: 0,
-            });
+        let layout = chain.layout();
+        // A group of pictures stays together when an hour ends in its middle.
+        let begun = self.files.keys().next().copied();
+        let hour = begun
+            .filter(|_| layout.format().is_video())
+            .unwrap_or_else(|| layout.hour(record.timestamp));
+        let file = self.files.entry(hour).or_insert_with(|| OpenFile {
+            encoder: encoders.encoder(rolling.held_bytes),
+            writer: None,
+            written: layout.unfinished_file(self.from, &self.id, number),
+            first: record.offset,
+            last: record.offset,
+            records: 0,
+            sent_bytes: 0,
+        });
         file.encoder.push(record);
         file.last = record.offset;
         file.records += 1;
@@ -166,6 +174,7 @@ impl Range {
                 Ok(Sealed::Won {
                     tail,
                     files: claim.files,
+                    passed_over: self.passed_over,
                 })
             }
             Claimed::Lost => {
@@ -198,7 +207,11 @@ impl Range {
             file,
         };
         if let Some((tail, files)) = chain.append(tail, piece).await? {
-            return Ok(Sealed::Won { tail, files });
+            return Ok(Sealed::Won {
+                tail,
+                files,
+                passed_over: 0,
+            });
         }
         // Nobody will ever claim it.
         chain.store().delete(&written).await?;
@@ -214,6 +227,8 @@ pub(crate) enum Sealed {
         tail: Tail,
         /// The files.
         files: Vec<ClaimedFile>,
+        /// Records between them that are in no file.
+        passed_over: u64,
     },
     /// Another had claimed the range, or settled on other columns.
     Lost,

@@ -18,6 +18,7 @@ struct Job {
     files: u64,
     records: u64,
     bytes: u64,
+    passed_over: u64,
     waiting: Option<String>,
     partitions: BTreeMap<i32, Place>,
 }
@@ -45,6 +46,8 @@ pub struct JobStatus {
     pub records: u64,
     /// Their length.
     pub bytes: u64,
+    /// Records that are in no file, since they are no pictures.
+    pub passed_over: u64,
     /// Offsets read or known of that are not archived yet.
     pub lag: u64,
     /// Why nothing is written at the moment, if the store would not.
@@ -64,6 +67,7 @@ impl Status {
                 files: job.files,
                 records: job.records,
                 bytes: job.bytes,
+                passed_over: job.passed_over,
                 lag: job
                     .partitions
                     .values()
@@ -114,6 +118,10 @@ impl Status {
             job.records += records;
             job.bytes += bytes;
         });
+    }
+
+    pub(crate) fn passed_over(&self, topic: &str, records: u64) {
+        self.change(topic, |job| job.passed_over += records);
     }
 
     pub(crate) fn waits(&self, topic: &str, why: String) {

@@ -304,6 +304,20 @@ impl Topic {
                     self.note(&format!("waiting: {why}"));
                 }
             }
+            Said::PassedOver { partition, records } => {
+                self.shared.status.passed_over(&self.name, records);
+                self.note(&format!(
+                    "{records} records of partition {partition} of {:?} are no pictures that MP4 holds, and are in no file",
+                    &*self.name
+                ));
+            }
+            Said::Refused { partition, why } => {
+                return Err(ArchiveError::NoVideo {
+                    topic: self.name.to_string(),
+                    partition,
+                    why,
+                });
+            }
             Said::Done { partition } => {
                 if let Some(kept) = self.keepers.get_mut(&partition) {
                     kept.done = true;

@@ -137,7 +137,7 @@ impl Movie {
         let media_us = self.durations().map(u64::from).sum();
         let mut boxes = Boxes::with_capacity(self.samples.len() * 8 + 1024);
         boxes.wrap(*b"moov", |boxes| {
-            write_mvhd(boxes, TIMESCALE, shown_us);
+            write_mvhd(boxes, TIMESCALE, shown_us, 0);
             boxes.wrap(*b"trak", |boxes| {
                 write_tkhd(boxes, shown_us, width, height);
                 boxes.wrap(*b"edts", |boxes| {

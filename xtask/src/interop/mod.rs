@@ -6,6 +6,7 @@
 //! versions it ran.
 
 mod archive;
+mod archived_video;
 mod averages;
 mod clients;
 mod cluster;
@@ -64,6 +65,7 @@ fn cases() -> Vec<&'static Case> {
         secure::CASES,
         archive::CASES,
         single_file::CASES,
+        archived_video::CASES,
         preflight::CASES,
         spark::CASES,
     ]

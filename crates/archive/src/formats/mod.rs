@@ -4,6 +4,7 @@
 
 mod columns;
 mod jsonl;
+mod mp4;
 mod parquet;
 mod text;
 
@@ -29,11 +30,13 @@ pub enum Format {
     Jsonl,
     /// A row a record.
     Parquet,
+    /// The pictures of a video.
+    Mp4,
 }
 
 impl Format {
     /// Every format there is.
-    pub const ALL: [Self; 3] = [Self::Text, Self::Jsonl, Self::Parquet];
+    pub const ALL: [Self; 4] = [Self::Text, Self::Jsonl, Self::Parquet, Self::Mp4];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Format {
             Self::Text => "text",
             Self::Jsonl => "jsonl",
             Self::Parquet => "parquet",
+            Self::Mp4 => "mp4",
         }
     }
 
@@ -49,12 +53,18 @@ impl Format {
         matches!(self, Self::Text | Self::Jsonl)
     }
 
+    /// Whether its files hold groups of pictures.
+    pub(crate) fn is_video(self) -> bool {
+        self == Self::Mp4
+    }
+
     /// What the names of its files end in.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Text => "txt",
             Self::Jsonl => "jsonl",
             Self::Parquet => "parquet",
+            Self::Mp4 => "mp4",
         }
     }
 }
@@ -91,6 +101,7 @@ impl Encoders {
         match self.format {
             Format::Text => Box::<text::Text>::default(),
             Format::Jsonl => Box::<jsonl::Jsonl>::default(),
+            Format::Mp4 => Box::<mp4::Mp4>::default(),
             Format::Parquet => {
                 let group_bytes = GROUP_BYTES.min(held_bytes / 4);
                 Box::new(parquet::Parquet::new(self.columns.clone(), group_bytes))
@@ -117,7 +128,7 @@ pub(crate) struct EncodeError(pub(crate) String);
 
 /// A name that is no format's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no format: there are text, jsonl, parquet")]
+#[error("{0:?} is no format: there are text, jsonl, parquet, mp4")]
 pub struct BadFormat(String);
 
 impl FromStr for Format {

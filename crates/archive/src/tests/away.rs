@@ -63,6 +63,7 @@ async fn a_store_that_is_away_for_an_hour_is_waited_for_with_nothing_in_memory_a
                     assert!(why.to_string().contains("meant to fail"));
                 }
                 Said::Archived { .. } => {}
+                Said::PassedOver { .. } | Said::Refused { .. } => panic!("{said:?}"),
                 Said::Done { .. } => break,
             }
         }

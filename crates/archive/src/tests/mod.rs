@@ -4,3 +4,4 @@ mod away;
 mod exactly_once;
 mod process;
 mod single_file;
+pub(crate) mod video;

@@ -25,6 +25,9 @@ pub(super) struct Setup {
     pub(super) batch: usize,
 }
 
+/// Long after any record here.
+pub(super) const LATER: Timestamp = Timestamp(4_000_000_000_000);
+
 /// A log a partition.
 pub(super) type Logs = Vec<Arc<Vec<Record>>>;
 
@@ -57,7 +60,19 @@ pub(super) fn log(len: i64, dice: u64) -> Vec<Record> {
 /// Archives `log` to its end. `false`: the process was killed on the way.
 pub(super) async fn archive(store: Memory, log: Arc<Vec<Record>>, setup: Setup) -> bool {
     let chain = Chain::new(Arc::new(store.clone()), LAYOUT(0));
-    keep(chain, store, log, setup).await
+    keep(chain, store, log, setup, LATER).await
+}
+
+/// Archives a video to its end, at a time. `false`: the process was killed on the way.
+pub(super) async fn archive_video(
+    store: Memory,
+    log: Arc<Vec<Record>>,
+    setup: Setup,
+    now: Timestamp,
+) -> bool {
+    let layout = Layout::new("t".into(), 0, Format::Mp4);
+    let chain = Chain::new(Arc::new(store.clone()), layout);
+    keep(chain, store, log, setup, now).await
 }
 
 /// Archives the logs of as many partitions to one file. `false`: the process was killed on the way.
@@ -67,7 +82,7 @@ pub(super) async fn archive_to_one(store: Memory, logs: Arc<Logs>, setup: Setup)
     for (partition, log) in (0..).zip(logs.iter()) {
         let layout = LAYOUT(partition).single();
         let chain = Chain::new(Arc::new(store.clone()), layout).sharing(&turns);
-        keeping.spawn(keep(chain, store.clone(), log.clone(), setup));
+        keeping.spawn(keep(chain, store.clone(), log.clone(), setup, LATER));
     }
     keeping.join_all().await.into_iter().all(|lived| lived)
 }
@@ -79,7 +94,13 @@ pub(super) async fn look(store: &Memory) -> Result<(), StoreError> {
 }
 
 /// Archives a partition to its end. `false`: the process was killed on the way.
-async fn keep(chain: Chain, store: Memory, log: Arc<Vec<Record>>, setup: Setup) -> bool {
+async fn keep(
+    chain: Chain,
+    store: Memory,
+    log: Arc<Vec<Record>>,
+    setup: Setup,
+    now: Timestamp,
+) -> bool {
     let mut state = store.state();
     let (said, mut hears) = mpsc::unbounded_channel();
     let keeper = Keeper {
@@ -91,7 +112,7 @@ async fn keep(chain: Chain, store: Memory, log: Arc<Vec<Record>>, setup: Setup) 
             held_bytes: usize::MAX,
         },
         follow: false,
-        clock: Arc::new(ManualClock::new(Timestamp(0))),
+        clock: Arc::new(ManualClock::new(now)),
         retry: Duration::ZERO,
         said,
     };

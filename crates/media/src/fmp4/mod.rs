@@ -36,7 +36,11 @@ pub struct Muxer {
     h265: h265::ParameterSets,
     shift_us: i64,
     sequence_number: u32,
+    created_s: u64,
 }
+
+/// Seconds from the beginning of 1904, from which MP4 counts (ISO/IEC 14496-12 §8.2.2.3), to that of 1970.
+const SINCE_1904_S: i64 = 2_082_844_800;
 
 impl Muxer {
     /// A muxer whose init segment is made from the parameter sets of a key frame, the first that will be packed.
@@ -48,6 +52,7 @@ impl Muxer {
             h265: h265::ParameterSets::default(),
             shift_us: first_key.dts_us.min(0).saturating_neg(),
             sequence_number: 0,
+            created_s: 0,
         };
         match codec {
             Codec::H264 => muxer.h264 = h264::ParameterSets::of(&first_key.data),
@@ -57,6 +62,13 @@ impl Muxer {
         Ok(muxer)
     }
 
+    /// With the time its first picture was taken, in seconds since 1970 (UTC), in the init segment.
+    #[must_use]
+    pub fn created_at(mut self, unix_s: i64) -> Muxer {
+        self.created_s = unix_s.saturating_add(SINCE_1904_S).max(0).unsigned_abs();
+        self
+    }
+
     /// The init segment: `ftyp` and `moov`.
     pub fn init(&self) -> Bytes {
         let mut boxes = Boxes::with_capacity(1024);
@@ -64,7 +76,7 @@ impl Muxer {
             boxes.bytes(b"iso5").u32(512).bytes(b"iso5iso6mp41");
         });
         boxes.wrap(*b"moov", |boxes| {
-            write_mvhd(boxes, TIMESCALE, 0);
+            write_mvhd(boxes, TIMESCALE, 0, self.created_s);
             boxes.wrap(*b"trak", |boxes| {
                 write_tkhd(boxes, 0, self.entry.width, self.entry.height);
                 boxes.wrap(*b"mdia", |boxes| {
@@ -237,9 +249,13 @@ pub(crate) fn write_moof(boxes: &mut Boxes, sequence_number: u32, sample: &Sampl
     size_at
 }
 
-pub(crate) fn write_mvhd(boxes: &mut Boxes, timescale: u32, duration: u64) {
+pub(crate) fn write_mvhd(boxes: &mut Boxes, timescale: u32, duration: u64, created_s: u64) {
     boxes.full(*b"mvhd", 1, 0, |boxes| {
-        boxes.u64(0).u64(0).u32(timescale).u64(duration);
+        boxes
+            .u64(created_s)
+            .u64(created_s)
+            .u32(timescale)
+            .u64(duration);
         boxes.u32(0x0001_0000).u16(0x0100).zeros(10);
         write_matrix(boxes);
         boxes.zeros(24).u32(2);

@@ -114,7 +114,7 @@ pub fn mp4_without_video() -> Vec<u8> {
         boxes.bytes(b"M4A ").u32(0);
     });
     boxes.wrap(*b"moov", |boxes| {
-        write_mvhd(boxes, 1000, 1000);
+        write_mvhd(boxes, 1000, 1000, 0);
         write_audio(boxes);
     });
     boxes.out
@@ -162,6 +162,7 @@ fn write_moov(
             boxes,
             1000,
             (media_duration * 1000 / i64::from(layout.timescale)) as u64,
+            0,
         );
         if layout.with_audio {
             write_audio(boxes);

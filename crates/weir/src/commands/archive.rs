@@ -37,7 +37,8 @@ pub struct ArchiveArgs {
     #[arg(long, value_name = "URL")]
     to: Destination,
     /// What the files hold: text (each value a line), jsonl (a JSON object a record), parquet (a row a record, with columns
-    /// for the members of JSON values)
+    /// for the members of JSON values), mp4 (the pictures of a video: each file begins with a key frame and plays on its own, so
+    /// it ends at the first key frame past --roll-size, --roll-time or the hour; what is no picture is passed over and counted)
     #[arg(long, value_name = "FORMAT")]
     format: Format,
     /// One file a topic that grows, topics/T.txt or topics/T.jsonl, with all records of all partitions; in a folder or HDFS
