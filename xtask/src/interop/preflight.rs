@@ -102,6 +102,10 @@ fn preflight(context: &Context) -> Result<String> {
     answers.refused("a file", &mut command, &["lies in, a file", "--to"])?;
 
     silence(&mut answers, &hdfs)?;
+    // One that was killed while it looked left this behind.
+    hdfs.shell(&["-mkdir", "-p", "/live"])?;
+    hdfs.shell(&["-touchz", "/live/.weir-left"])?;
+    hdfs.shell(&["-touch", "-m", "-t", "20260101:000000", "/live/.weir-left"])?;
     safe_mode(&mut answers, &mut hdfs, &folder)?;
     Ok(answers.took.join(", "))
 }
@@ -160,8 +164,11 @@ fn safe_mode(answers: &mut Answers, hdfs: &mut Hdfs, folder: &Path) -> Result<()
     )?;
     hdfs.start_datanode()?;
     running.wait(DEADLINE).context("after safe mode")?;
-    let listed = hdfs.shell(&["-ls", "-R", "/live/topics"])?;
-    ensure!(listed.contains(".txt"), "after safe mode there is {listed}");
+    let listed = hdfs.shell(&["-ls", "-R", "/live"])?;
+    ensure!(
+        listed.contains(".txt") && !listed.contains("/.weir-left"),
+        "after safe mode there is {listed}"
+    );
     Ok(())
 }
 

@@ -32,6 +32,9 @@ const TIDY: Duration = Duration::from_millis(500);
 const LENT: Duration = Duration::from_secs(2);
 const LENT_AGAIN: Duration = Duration::from_millis(100);
 const TAKEN: Duration = Duration::from_secs(30);
+/// What the look writes is called this and a number of its own; what is left of others' looks is removed when it is so much older.
+const PROBE: &str = ".weir-";
+const LEFT_MS: u64 = 60_000;
 /// How often a NameNode in safe mode is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -121,15 +124,32 @@ impl Hdfs {
         timeout_at(until, made)
             .await
             .map_err(|_| late(NAMENODE))??;
-        let path = self.path(&format!(".weir-{}", Uuid::new_v4().simple()));
+        let path = self.path(&format!("{PROBE}{}", Uuid::new_v4().simple()));
         let written = self.put(&path, Bytes::from_static(b"probe"));
         let written = match timeout_at(until, written).await {
             Ok(written) => written,
             Err(_) => Err(late(DATANODE)),
         };
+        if written.is_ok() {
+            // Whoever may not remove them, or not in time, may archive all the same.
+            drop(timeout_at(until, self.remove_left_probes(&path)).await);
+        }
         let deleted = timeout_at(until + TIDY, self.client.delete(&path, false)).await;
         written?;
         deleted.map_err(|_| late(NAMENODE))?.map(drop)
+    }
+
+    /// Removes the files of those who were killed while they looked: older than `ours`, by the NameNode's clock. They may be open for
+    /// ever, and who copies the folder stumbles over them.
+    async fn remove_left_probes(&self, ours: &str) -> Result<(), HdfsError> {
+        let now_ms = self.client.get_file_info(ours).await?.modification_time;
+        for found in self.client.list_status(&self.root, false).await? {
+            let name = found.path.rsplit('/').next().unwrap_or_default();
+            if name.starts_with(PROBE) && found.modification_time + LEFT_MS < now_ms {
+                self.client.delete(&self.path(name), false).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a new file. The library's futures are large, so they go on the heap here and in [`HdfsWriter`].
