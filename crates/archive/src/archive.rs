@@ -124,12 +124,15 @@ impl Archive {
                 return Err(ArchiveError::CannotGrow(self.format.name()));
             }
         }
-        for topic in &self.topics {
-            kafka.topic(topic).await?;
-        }
         let note = |text: &str| progress.note(text);
+        let opened = async {
+            for topic in &self.topics {
+                kafka.topic(topic).await?;
+            }
+            self.to.open(&self.store_options, &note).await
+        };
         let store = tokio::select! {
-            store = self.to.open(&self.store_options, &note) => store?,
+            store = opened => store?,
             () = shutdown.cancelled() => return Ok(()),
         };
         let group = self.group.clone();
@@ -156,7 +159,10 @@ impl Archive {
         let ends = shutdown.child_token();
         let mut jobs = JoinSet::new();
         for topic in &self.topics {
-            let job = Topic::join(topic, kafka, shared.clone()).await?;
+            let job = tokio::select! {
+                job = Topic::join(topic, kafka, shared.clone()) => job?,
+                () = shutdown.cancelled() => break,
+            };
             jobs.spawn(job.run(ends.clone()));
         }
         let mut outcome = Ok(());
