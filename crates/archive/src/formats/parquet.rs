@@ -24,6 +24,10 @@ use super::{EncodeError, Encoder};
 
 /// What a record takes in memory beside its bytes, about.
 const RECORD_BYTES: usize = 200;
+/// Pages that the processor's cache holds while they are filled and compressed, and how many rows go by until a page's length is
+/// looked at.
+const PAGE_BYTES: usize = 128 << 10;
+const BATCH_ROWS: usize = 128;
 
 pub(super) struct Parquet {
     columns: Arc<Columns>,
@@ -208,8 +212,11 @@ fn properties(columns: &[Column]) -> WriterProperties {
         .set_compression(Compression::SNAPPY)
         .set_created_by("weir".to_owned())
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_offset_index_disabled(true);
-    for name in ["offset", "timestamp"] {
+        .set_offset_index_disabled(true)
+        .set_write_batch_size(BATCH_ROWS)
+        .set_data_page_size_limit(PAGE_BYTES);
+    // One number follows another, or is the same all along.
+    for name in ["offset", "partition", "timestamp"] {
         properties = properties
             .set_column_dictionary_enabled(path(name), false)
             .set_column_encoding(path(name), Encoding::DELTA_BINARY_PACKED);
