@@ -67,6 +67,11 @@ impl Running {
         Ok(())
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Waits until `ready` is true, the process ends or the deadline passes.
     pub fn until(
         &mut self,

@@ -24,6 +24,7 @@ mod single_file;
 mod sources;
 mod spark;
 mod tools;
+mod torture;
 mod tutorials;
 
 use std::cell::{Cell, OnceCell};
@@ -68,6 +69,7 @@ fn cases() -> Vec<&'static Case> {
         archived_video::CASES,
         preflight::CASES,
         spark::CASES,
+        torture::CASES,
     ]
     .into_iter()
     .flatten()
