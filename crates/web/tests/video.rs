@@ -387,6 +387,80 @@ async fn a_publisher_that_starts_anew_does_not_turn_the_players_time_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn parameters_that_change_half_way_are_announced_and_the_player_goes_on() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 10).pictures(15)).await;
+    let mut player = world.socket("/topics/cam/live?from=start").await;
+    assert_eq!(player.text("init").await["width"], 160);
+    assert_eq!(player.offsets_to(14).await, (0..15).collect::<Vec<_>>());
+    // The next one's times begin at zero again too.
+    world
+        .publish(Camera::sized("cam", 10, (96, 64)).pictures(15))
+        .await;
+    let init = player.text("init").await;
+    assert_eq!(
+        (init["width"].as_u64(), init["height"].as_u64()),
+        (Some(96), Some(64))
+    );
+    let Got::Init(_) = player.next().await else {
+        panic!("no init segment behind the init text");
+    };
+    let (first, pts_us) = player.picture().await;
+    assert_eq!(first, 15);
+    assert!(pts_us > 14 * 40_000, "{pts_us}");
+    assert_eq!(player.offsets_to(29).await, (16..30).collect::<Vec<_>>());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_that_jump_or_run_backwards_neither_stop_nor_turn_back_a_player() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    let pictures = Camera::new("cam", 10).pictures(60).into_iter().enumerate();
+    let jumping = pictures.map(|(n, mut record)| {
+        let by_us: i64 = [0, 86_400_000_000, -7_000_000, i64::MAX / 2, 0, -1][n / 10];
+        for (name, value) in &mut record.headers {
+            if name == "pts" || name == "dts" {
+                *value = (by_us + n as i64 * 40_000).to_string().into();
+            }
+        }
+        record
+    });
+    world.publish(jumping.collect::<Vec<_>>()).await;
+    let mut player = world.socket("/topics/cam/live?from=start").await;
+    let mut last_us = -1;
+    for offset in 0..60 {
+        let (got, pts_us) = player.picture().await;
+        assert_eq!(got, offset);
+        assert!(
+            pts_us > last_us && pts_us < 60 * 1_000_000,
+            "{pts_us} at {offset} behind {last_us}"
+        );
+        last_us = pts_us;
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_codecs_in_a_topic_a_player_gets_one_for_as_long_as_it_comes() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    // Both captured at the same times, under the same key.
+    let others = world::vp9("cam", 1_000, 30).into_iter();
+    for (picture, other) in Camera::new("cam", 10).pictures(30).into_iter().zip(others) {
+        world.publish([picture, other]).await;
+    }
+    let mut player = world.socket("/topics/cam/live?from=start").await;
+    // Until one of them comes again nothing says that there are two.
+    let wanted: Vec<_> = std::iter::once(0)
+        .chain((0..30).map(|n| n * 2 + 1))
+        .collect();
+    assert_eq!(player.offsets_to(59).await, wanted);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_ends_when_the_server_is_told_to() {
     let world = World::start().await;
     world.topic("cam").await;
