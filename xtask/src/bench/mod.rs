@@ -2,15 +2,20 @@
 //! `bench/results.md` with the machine and the commit. They inform; no test asserts a time.
 //!
 //! - [`kafka`]: start, produce and consume throughput, produce latency, of both brokers, in the order A B A B
-//! - [`chart`]: pictures a second of the page's chart in Chromium
+//! - [`page`]: pictures a second of the page's chart in Chromium
 //! - [`video`]: bytes of a topic against its file, first picture, publisher-to-socket delay, memory and processor time
+//! - [`viewers`]: what 1, 200 and 1,000 viewers of one camera cost; [`audience`] is those viewers
+//! - [`seek`]: how long a jump into a day of video takes
 //!
 //! Adding a measurement is one function and one line in its module's table.
 
+mod audience;
 mod kafka;
 mod machine;
 mod page;
+mod seek;
 mod video;
+mod viewers;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -86,6 +91,8 @@ pub(crate) fn run(
     let chosen: Vec<&Measurement> = kafka::MEASUREMENTS
         .iter()
         .chain(video::MEASUREMENTS)
+        .chain(viewers::MEASUREMENTS)
+        .chain(seek::MEASUREMENTS)
         .chain(page::MEASUREMENTS)
         .filter(|(name, _)| {
             names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str()))

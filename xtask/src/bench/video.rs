@@ -23,7 +23,7 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
     ("demo", demo),
 ];
 
-fn one(what: &str, weir: String, remark: &str) -> Figure {
+pub(super) fn one(what: &str, weir: String, remark: &str) -> Figure {
     Figure {
         what: what.to_owned(),
         weir,
@@ -247,7 +247,7 @@ fn viewer(bench: &Bench) -> Result<Vec<Figure>> {
 }
 
 /// Measuring over a span of time is the one thing that must let time pass.
-fn settle(span: Duration) {
+pub(super) fn settle(span: Duration) {
     thread::sleep(span);
 }
 
