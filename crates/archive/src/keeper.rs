@@ -5,6 +5,7 @@
 //! attempt: what was being written is thrown away, and it begins again with a look at the chain. Kafka is the buffer in front of a
 //! store that is away; nothing is read meanwhile. Dropping a keeper at any moment is as good as killing the process.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,9 +155,10 @@ struct Attempt<'a> {
     sealing: Option<Sealing>,
     /// The offset of the next record wanted.
     next: i64,
-    /// Of video: the records that wait for the rest of their group, the offset that follows those in ranges, and when the last came.
-    groups: Option<Groups>,
+    /// The offset that follows the records in ranges.
     put: i64,
+    /// Of video: the records that wait for the rest of their group, and when the last came.
+    groups: Option<Groups>,
     came: Option<Duration>,
     ends_at: Option<i64>,
     archived_something: bool,
@@ -246,36 +248,54 @@ impl<'a> Attempt<'a> {
     }
 
     async fn take(&mut self, tail: &mut Tail, records: Vec<Record>) -> Result<(), Ended> {
-        for record in records {
-            if record.offset < self.next {
-                continue;
-            }
+        let keeper = self.keeper;
+        let next = self.next;
+        let mut left: VecDeque<Record> = records
+            .into_iter()
+            .skip_while(|record| record.offset < next)
+            .collect();
+        while let Some(first) = left.pop_front() {
+            self.next = first.offset + 1;
             if let Some(groups) = &mut self.groups {
-                self.next = record.offset + 1;
-                self.came = Some(self.keeper.clock.monotonic());
-                if let Some(group) = groups.push(record)? {
+                self.came = Some(keeper.clock.monotonic());
+                if let Some(group) = groups.push(first)? {
                     self.put(tail, group).await?;
                 }
                 continue;
             }
-            let full = self.range.as_ref().is_some_and(|range| {
-                let keeper = self.keeper;
-                range.is_full_for(&record, keeper.chain.layout(), &keeper.rolling)
-            });
-            if full {
-                self.seal(tail).await?;
-            }
-            let (next, clock) = (self.next, &self.keeper.clock);
-            let range = self
-                .range
-                .get_or_insert_with(|| Range::new(next, clock.monotonic()));
-            let keeper = self.keeper;
-            range.push(&keeper.chain, &keeper.encoders, &keeper.rolling, &record);
-            self.next = range.next();
+            left.push_front(first);
+            self.fill(tail, &mut left).await?;
         }
         if let Some(range) = &mut self.range {
-            range.send(&**self.keeper.chain.store()).await?;
+            range.send(&**keeper.chain.store()).await?;
         }
+        Ok(())
+    }
+
+    /// Puts records into the range, or a new one, until it is full.
+    async fn fill(&mut self, tail: &mut Tail, left: &mut VecDeque<Record>) -> Result<(), Ended> {
+        let keeper = self.keeper;
+        let is_full = |range: &Range| {
+            left.front().is_some_and(|record| {
+                range.is_full_for(record, keeper.chain.layout(), &keeper.rolling)
+            })
+        };
+        if self.range.as_ref().is_some_and(is_full) {
+            self.seal(tail).await?;
+        }
+        let (put, began) = (self.put, keeper.clock.monotonic());
+        let range = self.range.take().unwrap_or_else(|| Range::new(put, began));
+        let filled = range.fill(
+            &keeper.chain,
+            &keeper.encoders,
+            &keeper.rolling,
+            std::mem::take(left),
+        );
+        let (range, rest) = filled.await?;
+        *left = rest;
+        self.put = range.next();
+        self.next = range.next();
+        self.range = Some(range);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! comes, so a store that takes pieces needs little memory; the files have names of this attempt alone until they are claimed
 //! (`claim`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -118,6 +118,39 @@ impl Range {
         self.next = record.offset + 1;
     }
 
+    /// The next records, as many as it has room for; those that are left are given back. Where encoding takes long it is done where
+    /// nobody waits for it.
+    pub(crate) async fn fill(
+        self,
+        chain: &Chain,
+        encoders: &Encoders,
+        rolling: &Rolling,
+        records: VecDeque<Record>,
+    ) -> Result<(Self, VecDeque<Record>), StoreError> {
+        if !chain.layout().format().takes_long() {
+            return Ok(self.filled(chain, encoders, rolling, records));
+        }
+        let (chain, encoders, rolling) = (chain.clone(), encoders.clone(), *rolling);
+        aside(move || self.filled(&chain, &encoders, &rolling, records)).await
+    }
+
+    fn filled(
+        mut self,
+        chain: &Chain,
+        encoders: &Encoders,
+        rolling: &Rolling,
+        mut records: VecDeque<Record>,
+    ) -> (Self, VecDeque<Record>) {
+        while let Some(record) = records.pop_front() {
+            self.push(chain, encoders, rolling, &record);
+            let full = |next: &Record| self.is_full_for(next, chain.layout(), rolling);
+            if records.front().is_some_and(full) {
+                break;
+            }
+        }
+        (self, records)
+    }
+
     /// Sends on what has gathered.
     pub(crate) async fn send(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         let piece_bytes = store.piece_bytes();
@@ -141,14 +174,17 @@ impl Range {
         let mut files = Vec::with_capacity(self.files.len());
         let mut settled = true;
         for (hour, mut file) in self.files {
-            let rest = file
-                .encoder
-                .finish()
-                .map_err(|EncodeError(why)| StoreError::Failed {
-                    what: "make",
-                    url: store.url(&file.written),
-                    why,
-                })?;
+            let finished;
+            (file, finished) = aside(move || {
+                let finished = file.encoder.finish();
+                (file, finished)
+            })
+            .await?;
+            let rest = finished.map_err(|EncodeError(why)| StoreError::Failed {
+                what: "make",
+                url: store.url(&file.written),
+                why,
+            })?;
             settled &= encoders.settle(&*store, file.encoder.columns()).await?;
             files.push(file.finish(&*store, &chain, hour, rest).await?);
         }
@@ -217,6 +253,14 @@ impl Range {
         chain.store().delete(&written).await?;
         Ok(Sealed::Lost)
     }
+}
+
+/// Does `work` on a thread where it may take long.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|ended| StoreError::Remedy(format!("a file could not be made: {ended}")))
 }
 
 /// What became of a range.

@@ -53,6 +53,11 @@ impl Format {
         matches!(self, Self::Text | Self::Jsonl)
     }
 
+    /// Whether encoding its records takes so long that nobody should wait for it.
+    pub(crate) fn takes_long(self) -> bool {
+        self == Self::Parquet
+    }
+
     /// Whether its files hold groups of pictures.
     pub(crate) fn is_video(self) -> bool {
         self == Self::Mp4

@@ -2,6 +2,7 @@
 
 mod away;
 mod exactly_once;
+mod parquet;
 mod process;
 mod single_file;
 pub(crate) mod video;

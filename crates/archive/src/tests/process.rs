@@ -63,14 +63,15 @@ pub(super) async fn archive(store: Memory, log: Arc<Vec<Record>>, setup: Setup) 
     keep(chain, store, log, setup, LATER).await
 }
 
-/// Archives a video to its end, at a time. `false`: the process was killed on the way.
-pub(super) async fn archive_video(
+/// Archives a log in a format to its end, at a time. `false`: the process was killed on the way.
+pub(super) async fn archive_as(
+    format: Format,
     store: Memory,
     log: Arc<Vec<Record>>,
     setup: Setup,
     now: Timestamp,
 ) -> bool {
-    let layout = Layout::new("t".into(), 0, Format::Mp4);
+    let layout = Layout::new("t".into(), 0, format);
     let chain = Chain::new(Arc::new(store.clone()), layout);
     keep(chain, store, log, setup, now).await
 }

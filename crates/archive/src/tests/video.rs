@@ -11,7 +11,8 @@ use weir_media::record::PictureMeta;
 use weir_media::synthetic::Clip;
 use weir_media::{AccessUnit, Codec, container};
 
-use super::process::{LATER, Setup, archive_video};
+use super::process::{LATER, Setup, archive_as};
+use crate::Format;
 use crate::formats::tests::record;
 use crate::store::memory::{Fate, State, World};
 
@@ -104,7 +105,13 @@ fn check(world: &World, log: &[Record]) {
 fn a_video_is_archived_whole_in_files_that_each_begin_with_a_key_frame() {
     let world = World::new(false);
     let log = video(60);
-    assert!(runtime().block_on(archive_video(world.store([]), log.clone(), SETUP, LATER)));
+    assert!(runtime().block_on(archive_as(
+        Format::Mp4,
+        world.store([]),
+        log.clone(),
+        SETUP,
+        LATER
+    )));
     check(&world, &log);
     let files = world.files();
     let files = files
@@ -118,10 +125,22 @@ fn a_group_whose_end_has_not_come_waits_for_the_next_run() {
     let world = World::new(false);
     let log = video(30);
     let now = log.last().unwrap().timestamp.unwrap();
-    assert!(runtime().block_on(archive_video(world.store([]), log.clone(), SETUP, now)));
+    assert!(runtime().block_on(archive_as(
+        Format::Mp4,
+        world.store([]),
+        log.clone(),
+        SETUP,
+        now
+    )));
     check(&world, &log[..28]);
     let more = video(42);
-    assert!(runtime().block_on(archive_video(world.store([]), more.clone(), SETUP, LATER)));
+    assert!(runtime().block_on(archive_as(
+        Format::Mp4,
+        world.store([]),
+        more.clone(),
+        SETUP,
+        LATER
+    )));
     check(&world, &more);
 }
 
@@ -129,7 +148,13 @@ fn a_group_whose_end_has_not_come_waits_for_the_next_run() {
 fn a_process_that_fails_or_is_killed_at_any_operation_leaves_no_picture_out_and_none_twice() {
     let log = video(40);
     let unharmed = World::new(false).store([]);
-    assert!(runtime().block_on(archive_video(unharmed.clone(), log.clone(), SETUP, LATER)));
+    assert!(runtime().block_on(archive_as(
+        Format::Mp4,
+        unharmed.clone(),
+        log.clone(),
+        SETUP,
+        LATER
+    )));
     for at in 1..=unharmed.operations() {
         for fate in [
             Fate::FailsBefore,
@@ -139,12 +164,13 @@ fn a_process_that_fails_or_is_killed_at_any_operation_leaves_no_picture_out_and_
         ] {
             let world = World::new(false);
             let befallen = world.store([(at, fate)]);
-            if !runtime().block_on(archive_video(befallen, log.clone(), SETUP, LATER)) {
+            if !runtime().block_on(archive_as(Format::Mp4, befallen, log.clone(), SETUP, LATER)) {
                 let setup = Setup {
                     roll_bytes: 1500,
                     batch: 3,
                 };
-                assert!(runtime().block_on(archive_video(
+                assert!(runtime().block_on(archive_as(
+                    Format::Mp4,
                     world.store([]),
                     log.clone(),
                     setup,
@@ -169,8 +195,8 @@ proptest! {
         runtime().block_on(async {
             let setup = |at: usize| Setup { roll_bytes: sizes[at].0, batch: sizes[at].1 };
             let store = world.store(fates);
-            let mut befallen = tokio::spawn(archive_video(store.clone(), log.clone(), setup(0), LATER));
-            assert!(archive_video(world.store([]), log.clone(), setup(1), LATER).await);
+            let mut befallen = tokio::spawn(archive_as(Format::Mp4, store.clone(), log.clone(), setup(0), LATER));
+            assert!(archive_as(Format::Mp4, world.store([]), log.clone(), setup(1), LATER).await);
             let mut state = store.state();
             loop {
                 tokio::select! {
