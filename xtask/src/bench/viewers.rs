@@ -108,7 +108,7 @@ fn viewers(bench: &Bench) -> Result<Vec<Figure>> {
         let base = *first.get_or_insert(cost.resident_bytes);
         let each = (cost.resident_bytes - base) / (count.max(2) - 1) as f64;
         figures.push(one(
-            &format!("{count} viewers of one 720p camera: processor above none; delay p50, p99; memory a viewer; lost"),
+            &format!("watching one 720p camera: {count}; processor above none; delay p50, p99; memory a viewer; pictures lost"),
             format!(
                 "{:.1} % of a core; {:.1}, {:.1} ms; {:.0} kB; {}",
                 cost.cpu - none.cpu,
