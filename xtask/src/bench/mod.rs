@@ -6,9 +6,11 @@
 //! - [`video`]: bytes of a topic against its file, first picture, publisher-to-socket delay, memory and processor time
 //! - [`viewers`]: what 1, 200 and 1,000 viewers of one camera cost; [`audience`] is those viewers
 //! - [`seek`]: how long a jump into a day of video takes
+//! - [`archive`]: to Parquet beside a Python program, to HDFS beside `hdfs dfs -put`
 //!
 //! Adding a measurement is one function and one line in its module's table.
 
+mod archive;
 mod audience;
 mod kafka;
 mod machine;
@@ -94,6 +96,7 @@ pub(crate) fn run(
         .chain(viewers::MEASUREMENTS)
         .chain(seek::MEASUREMENTS)
         .chain(page::MEASUREMENTS)
+        .chain(archive::MEASUREMENTS)
         .filter(|(name, _)| {
             names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str()))
         })

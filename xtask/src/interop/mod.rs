@@ -12,7 +12,7 @@ mod clients;
 mod cluster;
 mod disk;
 mod durability;
-mod hdfs;
+pub(crate) mod hdfs;
 mod hostile;
 mod kcat;
 mod page;
