@@ -307,3 +307,44 @@ impl Writer for FolderWriter {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use weir_base::fs::MemFs;
+
+    use super::*;
+
+    const FILE: &str = "topics/t.txt";
+
+    async fn write(folder: &Folder, path: &str, content: &'static [u8]) {
+        let mut writer = folder.write(path).await.unwrap();
+        writer.write(Bytes::from_static(content)).await.unwrap();
+        writer.finish().await.unwrap();
+    }
+
+    #[test]
+    fn what_is_appended_is_there_once_and_whole_whenever_the_power_went() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            for operations in 0..8 {
+                for seed in 0..8 {
+                    let fs = MemFs::new();
+                    let folder = Folder::new(Arc::new(fs.clone()), "/archive");
+                    write(&folder, "tmp/0", b"to be\n").await;
+                    assert!(folder.append("tmp/0", FILE, 0).await.unwrap());
+                    write(&folder, "tmp/1", b"or not to be\n").await;
+                    fs.power_off_after(Some(fs.operations() + operations));
+                    let before = folder.append("tmp/1", FILE, 6).await;
+                    let after = Folder::new(Arc::new(fs.crash(seed)), "/archive");
+                    let again = after.append("tmp/1", FILE, 6).await.unwrap();
+                    assert!(again || before.is_ok());
+                    assert!(!after.append("tmp/1", FILE, 6).await.unwrap());
+                    let found = after.read(FILE).await.unwrap().unwrap();
+                    assert_eq!(found, b"to be\nor not to be\n"[..], "{operations} {seed}");
+                }
+            }
+        });
+    }
+}
