@@ -5,7 +5,7 @@
 //! nobody listens at or a refused login is an answer at once, not after the time limit.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -15,6 +15,7 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use tokio::net::TcpStream;
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::Instant;
 
 use crate::ClientError;
 use crate::context::{Background, Context, Trouble};
@@ -29,6 +30,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) const NO_TOPIC: &str = ".";
 /// Questions under way at once.
 const QUESTIONS: usize = 8;
+
+/// A topic that was made is known to every broker of a cluster within this time, also while one of them is being replaced.
+const KNOWN: Duration = Duration::from_secs(15);
 
 /// A cluster's address and properties. Cheap to clone; nothing connects until it is used.
 #[derive(Clone)]
@@ -46,6 +50,8 @@ struct Inner {
     /// An address has accepted a connection, and no question failed since.
     reached: AtomicBool,
     slots: Semaphore,
+    /// Topics made from here lately, which not every broker may know yet.
+    made: Mutex<Vec<(String, Instant)>>,
 }
 
 impl std::fmt::Debug for Kafka {
@@ -75,6 +81,7 @@ impl Kafka {
                 admin: OnceCell::new(),
                 reached: AtomicBool::new(false),
                 slots: Semaphore::new(QUESTIONS),
+                made: Mutex::default(),
             }),
         };
         kafka
@@ -185,6 +192,48 @@ impl Kafka {
             })
             .await
             .cloned()
+    }
+
+    /// Notes that a topic was made from here.
+    pub(crate) fn note_made(&self, name: &str) {
+        let mut made = self
+            .inner
+            .made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        made.retain(|(_, at)| at.elapsed() < KNOWN);
+        made.push((name.to_owned(), Instant::now()));
+    }
+
+    /// Waits a moment where a topic was made from here so lately that the broker that was asked may not know it, and says so: each
+    /// broker of a cluster hears of it for itself.
+    pub(crate) async fn known_soon(&self, name: &str) -> bool {
+        let soon = self.was_made(name);
+        if soon {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        soon
+    }
+
+    /// Notes that a topic is no more.
+    pub(crate) fn note_deleted(&self, name: &str) {
+        let mut made = self
+            .inner
+            .made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        made.retain(|(made, _)| made != name);
+    }
+
+    /// Whether a topic was made from here so lately that a broker may not know it.
+    pub(crate) fn was_made(&self, name: &str) -> bool {
+        let made = self
+            .inner
+            .made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        made.iter()
+            .any(|(made, at)| made == name && at.elapsed() < KNOWN)
     }
 
     /// Asks the cluster with the shared client. `what` completes "cannot …" for people.

@@ -39,7 +39,6 @@ pub(crate) async fn check(
     let protocol = protocol.unwrap_or("PLAINTEXT").to_ascii_uppercase();
     let (tls, login) = (protocol.ends_with("SSL"), protocol.starts_with("SASL_"));
     let (why, remedy) = match answer {
-        Answer::Unknown => return Ok(()),
         Answer::Http => (
             "is a web server, not Kafka",
             "give Kafka's own port to --bootstrap, usually 9092",
@@ -61,7 +60,7 @@ pub(crate) async fn check(
             "wants no login",
             "take away -X security.protocol and the sasl settings",
         ),
-        Answer::Kafka | Answer::Tls | Answer::Login => return Ok(()),
+        Answer::Kafka | Answer::Tls | Answer::Login | Answer::Unknown => return Ok(()),
     };
     Err(ClientError::WrongProtocol {
         why: format!("{address} {why}"),

@@ -28,6 +28,15 @@ impl Kafka {
     /// A topic's settings, by name.
     pub async fn topic_config(&self, name: &str) -> Result<Vec<Setting>, ClientError> {
         check_topic_name(name)?;
+        loop {
+            match self.read_topic_config(name).await {
+                Err(ClientError::NoSuchTopic { .. }) if self.known_soon(name).await => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn read_topic_config(&self, name: &str) -> Result<Vec<Setting>, ClientError> {
         let what = format!("read the settings of topic {name:?}");
         let missing = || ClientError::NoSuchTopic {
             topic: name.to_owned(),
@@ -48,6 +57,9 @@ impl Kafka {
                 if resource.entries.is_empty() {
                     // rdkafka drops the error of a single resource; a topic always has settings.
                     self.topic(name).await?;
+                    if self.was_made(name) {
+                        return Err(missing());
+                    }
                 }
                 let mut settings: Vec<Setting> = resource
                     .entries

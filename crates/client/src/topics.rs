@@ -135,6 +135,16 @@ impl Kafka {
     /// One topic; it is never made by asking.
     pub async fn topic(&self, name: &str) -> Result<TopicInfo, ClientError> {
         check_topic_name(name)?;
+        loop {
+            match self.look_up(name).await {
+                Err(ClientError::NoSuchTopic { .. }) if self.known_soon(name).await => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// One topic as the broker knows it that happens to be asked.
+    async fn look_up(&self, name: &str) -> Result<TopicInfo, ClientError> {
         let topic = name.to_owned();
         let found = self
             .ask(&format!("look up topic {name:?}"), move |query| {
@@ -205,19 +215,21 @@ impl Kafka {
             Err((error,)) => return Err(self.explain(&what, &error).await),
         };
         match results.into_iter().next() {
-            Some(Err((_, Code::TopicAlreadyExists))) => return Ok(Created::AlreadyThere),
+            Some(Err((_, Code::TopicAlreadyExists))) => {
+                self.note_made(&spec.name);
+                return Ok(Created::AlreadyThere);
+            }
             Some(Err((_, code))) => return Err(refused(&what, code)),
             Some(Ok(_)) | None => {}
         }
         // The controller has made it; the other brokers hear of it a moment later.
+        self.note_made(&spec.name);
         for attempt in 0..50_u64 {
-            match self.topic(&spec.name).await {
-                Ok(info) if info.partitions.iter().all(|p| p.leader.is_some()) => break,
-                Ok(_) | Err(ClientError::NoSuchTopic { .. }) => {
-                    tokio::time::sleep(Duration::from_millis(20 + attempt)).await;
-                }
-                Err(error) => return Err(error),
+            let info = self.topic(&spec.name).await?;
+            if info.partitions.iter().all(|p| p.leader.is_some()) {
+                break;
             }
+            tokio::time::sleep(Duration::from_millis(20 + attempt)).await;
         }
         Ok(Created::New)
     }
@@ -248,6 +260,7 @@ impl Kafka {
     pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
         check_topic_name(name)?;
         let what = format!("delete topic {name:?}");
+        self.note_deleted(name);
         let admin = self.admin().await?;
         match admin.delete_topics(&[name], &admin_options()).await {
             Err(error) => Err(self.explain(&what, &error).await),
