@@ -347,7 +347,11 @@ impl Topic {
     ) -> Result<(), ArchiveError> {
         let marks = match marks {
             Ok(marks) => marks,
-            Err(error @ (ClientError::Unreachable { .. } | ClientError::TimedOut { .. })) => {
+            Err(
+                error @ (ClientError::Unreachable { .. }
+                | ClientError::TimedOut { .. }
+                | ClientError::Electing { .. }),
+            ) => {
                 tracing::debug!(topic = %self.name, "{error}");
                 self.look_up(wanted, ASK_AGAIN);
                 return Ok(());

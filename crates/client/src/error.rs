@@ -138,6 +138,16 @@ pub enum ClientError {
         /// What is wrong.
         why: String,
     },
+    /// A partition or group has no leader that could answer.
+    #[error(
+        "cannot {what}: {why}; a cluster that has lost a broker has elected others within seconds"
+    )]
+    Electing {
+        /// What was tried.
+        what: String,
+        /// Kafka's own words.
+        why: String,
+    },
     /// No answer in time.
     #[error(
         "{what}: no answer within {after:?}; the broker is overloaded or cannot be reached under the address it advertises"
@@ -174,7 +184,9 @@ impl ClientError {
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unreachable { .. } | Self::WrongProtocol { .. } => ErrorKind::Unreachable,
+            Self::Unreachable { .. } | Self::WrongProtocol { .. } | Self::Electing { .. } => {
+                ErrorKind::Unreachable
+            }
             Self::NoSuchTopic { .. } | Self::NoSuchPartition { .. } | Self::NoSuchGroup { .. } => {
                 ErrorKind::NotFound
             }

@@ -308,6 +308,20 @@ impl Kafka {
                     after: ASK_TIMEOUT,
                 }
             }
+            Some(
+                code @ (Code::LeaderNotAvailable
+                | Code::NotLeaderForPartition
+                | Code::BrokerNotAvailable
+                | Code::ReplicaNotAvailable
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+                | Code::NotCoordinator
+                | Code::DestroyBroker
+                | Code::BrokerDestroy),
+            ) => ClientError::Electing {
+                what: what.to_owned(),
+                why: words(code),
+            },
             Some(code) => refused(what, code),
             None => ClientError::Refused {
                 what: format!("cannot {what}"),

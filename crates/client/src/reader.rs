@@ -482,6 +482,7 @@ impl Reader {
             Err(
                 error @ (ClientError::Unreachable { .. }
                 | ClientError::TimedOut { .. }
+                | ClientError::Electing { .. }
                 | ClientError::Refused { .. }),
             ) => {
                 self.next_look = Instant::now() + RETRY_EVERY;

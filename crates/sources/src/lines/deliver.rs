@@ -293,6 +293,7 @@ impl Delivery<'_> {
         match error {
             ClientError::Unreachable { .. }
             | ClientError::TimedOut { .. }
+            | ClientError::Electing { .. }
             | ClientError::Refused { .. } => {
                 if !std::mem::replace(waiting, true) {
                     self.progress.note(&format!("{error}; trying on"));
