@@ -13,6 +13,7 @@ mod cluster;
 mod disk;
 mod durability;
 pub(crate) mod hdfs;
+mod failover;
 mod hostile;
 mod kcat;
 mod page;
@@ -64,6 +65,7 @@ fn cases() -> Vec<&'static Case> {
         disk::CASES,
         cluster::CASES,
         secure::CASES,
+        failover::CASES,
         archive::CASES,
         single_file::CASES,
         archived_video::CASES,

@@ -1,0 +1,434 @@
+//! Three Apache Kafkas, and the leader killed with -9 again and again while video, numbers, words and the archive run through them:
+//! what was acknowledged is there once, in the topic, in the counts and in the archive, and viewers go on by themselves.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::archive::Archive;
+use super::server::KAFKA;
+use super::{Case, Context};
+use crate::http;
+use crate::install::{jars, java, program};
+use crate::process::{Running, free_port, local, run, tail};
+use crate::wire;
+
+/// How often the leader is killed.
+const KILLS: usize = 5;
+
+/// An election takes Kafka about ten seconds here (a broker counts as gone after its session of 9 s), more on a busy machine.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+pub(super) const CASES: &[Case] = &[Case {
+    name: "three brokers",
+    what: "video, sensors, words and the archive through Apache Kafka's three, the leader killed -9 five times: nothing acknowledged lost or doubled, viewers go on",
+    run: killed,
+}];
+
+/// A cluster of three; a broker that was killed can be started again over what it kept.
+struct Three<'a> {
+    context: &'a Context<'a>,
+    folder: PathBuf,
+    addresses: [SocketAddr; 3],
+    nodes: [Option<Running>; 3],
+}
+
+impl<'a> Three<'a> {
+    fn start(context: &'a Context<'a>) -> Result<Self> {
+        let folder = context.folder("three")?;
+        let ports = (0..6).map(|_| free_port()).collect::<Result<Vec<_>>>()?;
+        let [a, b, c, controllers @ ..] = &ports[..] else {
+            unreachable!("six ports")
+        };
+        let addresses = [local(*a), local(*b), local(*c)];
+        let voters: Vec<String> = (1..)
+            .zip(controllers)
+            .map(|(id, port)| format!("{id}@{}", local(*port)))
+            .collect();
+        for (index, (kafka, controller)) in addresses.iter().zip(controllers).enumerate() {
+            let data = folder.join(format!("data-{index}"));
+            let controller = local(*controller);
+            let properties = folder.join(format!("server-{index}.properties"));
+            fs::write(
+                &properties,
+                format!(
+                    "process.roles=broker,controller\nnode.id={}\ncontroller.quorum.voters={}\n\
+                     listeners=PLAINTEXT://{kafka},CONTROLLER://{controller}\nadvertised.listeners=PLAINTEXT://{kafka}\n\
+                     controller.listener.names=CONTROLLER\nlog.dirs={}\ndefault.replication.factor=3\nmin.insync.replicas=2\n\
+                     offsets.topic.replication.factor=3\noffsets.topic.num.partitions=3\n\
+                     transaction.state.log.replication.factor=3\ntransaction.state.log.num.partitions=3\n\
+                     transaction.state.log.min.isr=2\ngroup.initial.rebalance.delay.ms=0\n",
+                    index + 1,
+                    voters.join(","),
+                    data.display()
+                ),
+            )?;
+            let format = ["kafka.tools.StorageTool", "format"];
+            let cluster = ["-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"];
+            run(
+                java(context.workspace, KAFKA)?
+                    .args(format)
+                    .args(cluster)
+                    .arg(&properties),
+                b"",
+                DEADLINE,
+            )?;
+        }
+        let mut three = Self {
+            context,
+            folder,
+            addresses,
+            nodes: [None, None, None],
+        };
+        for index in 0..3 {
+            three.begin(index)?;
+        }
+        for index in 0..3 {
+            three.until_it_answers(index)?;
+        }
+        Ok(three)
+    }
+
+    fn begin(&mut self, index: usize) -> Result<()> {
+        let jars = jars(self.context.workspace, KAFKA)?;
+        let mut command = Command::new(program(self.context.workspace, "java")?);
+        command
+            .args(["-Xmx400m", "-Xms400m", "-XX:+UseG1GC", "-cp"])
+            .arg(format!("{}/*", jars.display()))
+            .arg("kafka.Kafka")
+            .arg(self.folder.join(format!("server-{index}.properties")));
+        let name = format!("kafka-{index}");
+        self.nodes[index] = Some(Running::start(&name, &mut command, &self.folder)?);
+        Ok(())
+    }
+
+    fn until_it_answers(&mut self, index: usize) -> Result<()> {
+        let address = self.addresses[index];
+        let node = self.nodes[index].as_mut().context("it runs")?;
+        node.until("an answer to ApiVersions", DEADLINE, || {
+            wire::answers(address)
+        })?;
+        Ok(())
+    }
+
+    fn bootstrap(&self) -> String {
+        self.addresses.map(|address| address.to_string()).join(",")
+    }
+
+    /// What kcat says of a topic's partitions.
+    fn partitions(&self, topic: &str) -> Result<Vec<Value>> {
+        let said = run(
+            Command::new(program(self.context.workspace, "kcat")?).args([
+                "-b",
+                &self.bootstrap(),
+                "-L",
+                "-J",
+                "-t",
+                topic,
+            ]),
+            b"",
+            DEADLINE,
+        )?
+        .text();
+        let said: Value = serde_json::from_str(&said).context("kcat -L -J")?;
+        Ok(said["topics"][0]["partitions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default())
+    }
+
+    /// Which broker leads a topic's first partition.
+    fn leader(&self, topic: &str) -> Result<usize> {
+        let partitions = self.partitions(topic)?;
+        let id = partitions
+            .first()
+            .and_then(|first| first["leader"].as_u64());
+        let index = id.and_then(|id| usize::try_from(id).ok()?.checked_sub(1));
+        index
+            .filter(|index| *index < 3)
+            .with_context(|| format!("{topic} has no leader: {partitions:?}"))
+    }
+
+    /// Whether every partition has all three in sync.
+    fn in_sync(&self, topic: &str) -> bool {
+        self.partitions(topic).is_ok_and(|partitions| {
+            !partitions.is_empty()
+                && partitions.iter().all(|partition| {
+                    partition["isrs"]
+                        .as_array()
+                        .is_some_and(|isr| isr.len() == 3)
+                })
+        })
+    }
+}
+
+/// Reads an answer for ever, counting its bytes.
+fn view(url: String) -> Arc<AtomicU64> {
+    let seen = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+        let Ok(answer) = agent.get(&url).call() else {
+            return;
+        };
+        let mut reader = answer.into_body().into_reader();
+        let mut buffer = [0; 16 << 10];
+        while let Ok(read @ 1..) = reader.read(&mut buffer) {
+            counted.fetch_add(read as u64, Ordering::Relaxed);
+        }
+    });
+    seen
+}
+
+/// Everything that runs through the cluster while its leaders die.
+struct Load {
+    writer: Running,
+    others: Vec<Running>,
+    page: Running,
+    journal: PathBuf,
+    log: PathBuf,
+    lines: usize,
+    viewers: Vec<(&'static str, Arc<AtomicU64>)>,
+}
+
+impl Load {
+    fn acknowledged(&self) -> usize {
+        fs::read_to_string(&self.journal).map_or(0, |text| text.lines().count())
+    }
+
+    /// Adds to the log that is followed.
+    fn say(&mut self, count: usize) -> Result<()> {
+        let mut file = OpenOptions::new().append(true).open(&self.log)?;
+        for _ in 0..count {
+            writeln!(file, "wind from the north, line{} of all", self.lines % 100)?;
+            self.lines += 1;
+        }
+        Ok(())
+    }
+
+    /// Waits until the writer and every viewer have got on.
+    fn goes_on(&mut self) -> Result<()> {
+        self.say(50)?;
+        let before = self.acknowledged();
+        let seen: Vec<u64> = self
+            .viewers
+            .iter()
+            .map(|(_, seen)| seen.load(Ordering::Relaxed))
+            .collect();
+        let journal = self.journal.clone();
+        self.writer.until("acknowledgements", DEADLINE, || {
+            fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) >= before + 3000
+        })?;
+        for ((name, now), before) in self.viewers.iter().zip(seen) {
+            self.page.until(&format!("more of {name}"), DEADLINE, || {
+                now.load(Ordering::Relaxed) > before + 20_000
+            })?;
+        }
+        for other in &mut self.others {
+            other.still_runs()?;
+        }
+        Ok(())
+    }
+}
+
+fn killed(context: &Context) -> Result<String> {
+    let mut three = Three::start(context)?;
+    let topic = &context.topic("acknowledged");
+    let folder = context.folder("load")?;
+    let archive = Archive::of(context, three.bootstrap());
+    let kept = folder.join("kept");
+    let mut load = begin(context, &three, &archive, topic, &folder, &kept)?;
+    load.goes_on().context("before the first kill")?;
+    for kill in 1..=KILLS {
+        let leader = three.leader(topic)?;
+        let node = three.nodes[leader].take().context("the leader runs")?;
+        node.kill()?;
+        load.goes_on()
+            .with_context(|| format!("after kill {kill}"))?;
+        three.begin(leader)?;
+        three.until_it_answers(leader)?;
+        let is_in_sync = || three.in_sync(topic);
+        load.writer
+            .until("all in sync", DEADLINE, is_in_sync)
+            .with_context(|| format!("after kill {kill}"))?;
+    }
+    load.goes_on().context("at the end")?;
+    end(context, &three, &archive, load, topic, &kept)
+}
+
+fn begin(
+    context: &Context,
+    three: &Three,
+    archive: &Archive,
+    topic: &str,
+    folder: &Path,
+    kept: &Path,
+) -> Result<Load> {
+    let bootstrap = &three.bootstrap();
+    let command = |arguments: &[&str]| -> Result<Command> {
+        let mut command = Command::new(context.weir()?);
+        command
+            .args(["--bootstrap", bootstrap])
+            .args(arguments)
+            .current_dir(folder);
+        Ok(command)
+    };
+    let sure = ["--replication", "3", "--config", "min.insync.replicas=2"];
+    for (name, partitions) in [(topic, "3"), ("cam", "1"), ("sensors", "1"), ("text", "1")] {
+        let create = ["topic", "create", name, "--partitions", partitions];
+        run(command(&create)?.args(sure), b"", DEADLINE)?;
+    }
+    let log = folder.join("log.txt");
+    fs::write(&log, "")?;
+    let log_name = log.display().to_string();
+    let begun =
+        |name: &str, arguments: &[&str]| Running::start(name, &mut command(arguments)?, folder);
+    let others = vec![
+        begun(
+            "card",
+            &["publish", "testcard", "--topic", "cam", "--size", "320x180"],
+        )?,
+        begun(
+            "sensors",
+            &[
+                "publish",
+                "sensor",
+                "--topic",
+                "sensors",
+                "--producers",
+                "3",
+                "--rate",
+                "50/s",
+            ],
+        )?,
+        begun(
+            "lines",
+            &["publish", "lines", &log_name, "--topic", "text", "--follow"],
+        )?,
+        begun(
+            "words",
+            &["process", "words", "--topic", "text", "--to", "words"],
+        )?,
+        archive.begin(
+            "archive",
+            topic,
+            &format!("file://{}", kept.display()),
+            "jsonl",
+            folder,
+        )?,
+    ];
+    let web = local(free_port()?);
+    let mut page = begun("page", &["serve", "--listen", &web.to_string()])?;
+    page.until_it_listens(web, DEADLINE)?;
+    let journal = folder.join("journal.txt");
+    let journal_name = journal.display().to_string();
+    let mut write = archive.script("write", topic, &["3", &journal_name])?;
+    let writer = Running::start("writer", &mut write, folder)?;
+    let cam = format!("http://{web}/topics/cam");
+    page.until("pictures", DEADLINE, || {
+        http::json(&format!("http://{web}/overview")).is_ok_and(|overview| {
+            let topics = overview["topics"].as_array().into_iter().flatten();
+            let mut cam = topics.filter(|topic| topic["name"] == "cam");
+            cam.any(|topic| topic["kind"] == "video")
+        })
+    })?;
+    let viewers = vec![
+        ("video.mp4", view(format!("{cam}/video.mp4"))),
+        ("video.mjpeg", view(format!("{cam}/video.mjpeg"))),
+        (
+            "the sensors' records",
+            view(format!("http://{web}/topics/sensors/records")),
+        ),
+    ];
+    Ok(Load {
+        writer,
+        others,
+        page,
+        journal,
+        log,
+        lines: 0,
+        viewers,
+    })
+}
+
+fn end(
+    context: &Context,
+    three: &Three,
+    archive: &Archive,
+    mut load: Load,
+    topic: &str,
+    kept: &Path,
+) -> Result<String> {
+    let (status, _) = load.writer.end(DEADLINE)?;
+    ensure!(status.success(), "the writer ended with {status}");
+    // Every line counted once: four words of all, and its own.
+    let wanted: Vec<(String, u64)> = [
+        ("wind", load.lines),
+        ("all", load.lines),
+        ("line7", load.lines.div_ceil(100)),
+    ]
+    .map(|(word, count)| (word.to_owned(), count as u64))
+    .to_vec();
+    let consume = |topic: &str| -> Result<String> {
+        let mut command = Command::new(context.weir()?);
+        command.args(["--bootstrap", &three.bootstrap(), "consume", topic]);
+        let all = [
+            "--from",
+            "beginning",
+            "--exit-at-end",
+            "--format",
+            "%k %s\\n",
+        ];
+        Ok(run(command.args(all), b"", DEADLINE)?.text())
+    };
+    let counted = |text: &str| -> Vec<(String, u64)> {
+        let newest = |word: &str| {
+            let lines = text.lines().rev();
+            let mut counts = lines.filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+            let value: Value = serde_json::from_str(counts.next()?).ok()?;
+            value["count"].as_u64()
+        };
+        let words = wanted.iter();
+        words
+            .map(|(word, _)| (word.clone(), newest(word).unwrap_or(0)))
+            .collect()
+    };
+    let mut last = String::new();
+    load.page
+        .until("all words counted", DEADLINE, || {
+            last = consume("words").unwrap_or_default();
+            counted(&last) == wanted
+        })
+        .with_context(|| {
+            let lines = consume("text").map_or(0, |text| text.lines().count());
+            let printed: Vec<String> = load.others.iter().map(Running::printed).collect();
+            format!(
+                "{:?} and wanted {wanted:?}; {lines} lines in the topic; what runs printed {printed:?}",
+                counted(&last)
+            )
+        })?;
+    for other in load.others {
+        let (status, _) = other.end(DEADLINE)?;
+        ensure!(status.success(), "a part of the load ended with {status}");
+    }
+    archive.to_the_end(topic, &format!("file://{}", kept.display()), "jsonl")?;
+    let journal = load.journal.display().to_string();
+    let said = archive.check(topic, "jsonl", kept, &[&journal])?;
+    ensure!(
+        !load.page.printed().contains("panicked"),
+        "the page printed {}",
+        tail(&load.page.printed())
+    );
+    Ok(format!(
+        "{KILLS} kills; {said}; {} lines counted once; viewers went on",
+        load.lines
+    ))
+}
