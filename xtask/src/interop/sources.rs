@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-/// Runs when it is named: few kernels have the module, and none that a continuous integration may load it into.
+/// Needs a kernel with the module, and root to load it.
 pub(super) const VIVID: Case = Case {
     name: "vivid",
     what: "the kernel's virtual camera: listed, published, a size it has not refused",
