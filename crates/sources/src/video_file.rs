@@ -166,7 +166,16 @@ impl VideoFile {
                 }
             }
         };
-        sending.outlet.finish(ended).await
+        let summary = sending.outlet.finish(ended).await?;
+        // A few pictures less are a film with gaps; none at all is no film.
+        if ended == Ended::Finished && summary.records == 0 && summary.passed_over > 0 {
+            let why = summary.damage.first().map_or("", |why| why.as_str());
+            return Err(SourceError::Media(format!(
+                "{}: no picture of it could be published; {why}",
+                self.path.display()
+            )));
+        }
+        Ok(summary)
     }
 
     fn check(&self) -> Result<(), SourceError> {

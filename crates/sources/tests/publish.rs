@@ -323,11 +323,11 @@ async fn a_file_cut_off_publishes_what_is_sound_and_says_what_was_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_the_topic_does_not_take_is_left_out_with_the_setting_named() {
+async fn a_film_of_which_the_topic_takes_no_picture_is_an_error_that_names_the_setting() {
     let bench = bench().await;
     bench
         .kafka
-        .create_topic(TopicSpec::new("t").set("max.message.bytes", "2000"))
+        .create_topic(TopicSpec::new("t").set("max.message.bytes", "200"))
         .await
         .unwrap();
     let path = bench.file("a.mp4", &synthetic::mp4(&clip(), Mp4Layout::default()));
@@ -336,8 +336,12 @@ async fn a_picture_the_topic_does_not_take_is_left_out_with_the_setting_named() 
         pace: Pace::Max,
         ..VideoFile::new(&path, "t")
     };
-    let (summary, notes) = publish(&bench, file).await;
-    assert_eq!(summary.records + summary.passed_over, 50);
-    assert!(summary.passed_over > 0);
-    assert!(notes[0].contains("max.message.bytes"), "{}", notes[0]);
+    let notes = Arc::new(Notes::default());
+    let running = file.run(&bench.kafka, notes, CancellationToken::new());
+    let ended = within(Box::pin(running)).await;
+    let said = ended.unwrap_err().to_string();
+    assert!(
+        said.contains("no picture of it") && said.contains("max.message.bytes"),
+        "{said}"
+    );
 }
