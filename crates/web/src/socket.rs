@@ -24,6 +24,9 @@ const WRITE_BUFFER_BYTES: usize = 16 << 10;
 /// Each viewer has one for as long as it watches, and it is written to whole.
 const READ_BUFFER_BYTES: usize = 2 << 10;
 
+/// How long a viewer that was told to go may take to do so.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+
 /// The viewer is gone, or is to go.
 #[derive(Debug)]
 pub struct Gone;
@@ -72,14 +75,18 @@ impl Outlet {
         }
     }
 
-    /// Says good-bye; waits for nothing.
-    pub async fn close(mut self, code: u16, reason: &'static str) {
+    /// Says good-bye; waits for nothing, or, given what the viewer says, a moment for its good-bye: what it had sent and nobody had
+    /// read would reset the connection, and take our last words with it.
+    pub async fn close(mut self, code: u16, reason: &'static str, inlet: Option<Inlet>) {
         let frame = CloseFrame {
             code,
             reason: reason.into(),
         };
         let closing = self.sink.send(Message::Close(Some(frame)));
-        let _ = tokio::time::timeout(Duration::from_millis(200), closing).await;
+        let closed = tokio::time::timeout(Duration::from_millis(200), closing).await;
+        if let (Ok(Ok(())), Some(mut inlet)) = (closed, inlet) {
+            let _ = tokio::time::timeout(GOOD_BYE, inlet.hung_up()).await;
+        }
     }
 }
 
@@ -147,13 +154,17 @@ where
             match asked {
                 Ok(asked) => {
                     if let Some(outlet) = serve(asked, outlet, inlet).await {
-                        outlet.close(close_code::AWAY, "the server stops").await;
+                        outlet
+                            .close(close_code::AWAY, "the server stops", None)
+                            .await;
                     }
                 }
                 Err(problem) => {
                     let told = outlet.event(&as_event(problem)).await;
                     if told.is_ok() {
-                        outlet.close(close_code::POLICY, "refused").await;
+                        outlet
+                            .close(close_code::POLICY, "refused", Some(inlet))
+                            .await;
                     }
                 }
             }

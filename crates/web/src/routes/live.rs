@@ -162,7 +162,9 @@ async fn serve(app: Arc<App>, asked: Asked, outlet: Outlet, mut inlet: Inlet) ->
             Ok(Some(problem)) => {
                 let told = sent.outlet.event(&LiveEvent::Error { problem }).await;
                 if told.is_ok() {
-                    sent.outlet.close(close_code::ERROR, "it ends here").await;
+                    sent.outlet
+                        .close(close_code::ERROR, "it ends here", Some(inlet))
+                        .await;
                 }
                 return None;
             }

@@ -250,7 +250,9 @@ async fn serve(
             () = app.shutdown.cancelled() => return Some(outlet),
         };
         let Some(event) = event else {
-            outlet.close(close_code::ERROR, "it ends here").await;
+            outlet
+                .close(close_code::ERROR, "it ends here", Some(inlet))
+                .await;
             return None;
         };
         let written = async {
