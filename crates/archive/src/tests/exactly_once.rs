@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
-use super::process::{Setup, archive, check, log};
+use super::process::{Setup, archive, check, log, several};
 use crate::claim::KEPT;
 use crate::store::memory::{Fate, State, World};
 
@@ -119,33 +119,9 @@ proptest! {
     ) {
         let log = Arc::new(log(150, seed));
         let world = World::new(like_s3);
-        runtime().block_on(async {
-            let mut running = Vec::new();
-            for (fates, (roll_bytes, batch)) in fates.into_iter().zip(&sizes) {
-                let store = world.store(fates);
-                let setup = Setup { roll_bytes: *roll_bytes, batch: *batch };
-                running.push((store.clone(), tokio::spawn(archive(store, log.clone(), setup))));
-            }
-            // One whom nothing befalls sees it through; then those who sleep wake up.
-            let (roll_bytes, batch) = sizes[3];
-            assert!(archive(world.store([]), log.clone(), Setup { roll_bytes, batch }).await);
-            for (store, process) in running {
-                let mut state = store.state();
-                let mut process = process;
-                loop {
-                    tokio::select! {
-                        ended = &mut process => {
-                            ended.unwrap();
-                            break;
-                        }
-                        slept = state.wait_for(|state| *state == State::Sleeps) => {
-                            slept.unwrap();
-                            store.wake();
-                        }
-                    }
-                }
-            }
-        });
+        runtime().block_on(several(&world, fates, &sizes, |store, setup| {
+            archive(store, log.clone(), setup)
+        }));
         check(&world, &log);
     }
 }

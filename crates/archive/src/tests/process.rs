@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use weir_base::time::{ManualClock, Timestamp};
 use weir_client::Record;
 
@@ -15,7 +16,7 @@ use crate::keeper::{Keeper, Message, Said};
 use crate::range::Rolling;
 use crate::single::Turns;
 use crate::store::StoreError;
-use crate::store::memory::{Memory, State, World};
+use crate::store::memory::{Fate, Memory, State, World};
 use crate::{Format, Layout};
 
 /// How a process is set up; processes may differ, as their command lines do.
@@ -86,6 +87,47 @@ pub(super) async fn archive_to_one(store: Memory, logs: Arc<Logs>, setup: Setup)
         keeping.spawn(keep(chain, store.clone(), log.clone(), setup, LATER));
     }
     keeping.join_all().await.into_iter().all(|lived| lived)
+}
+
+/// Waits for a process that things befall, and wakes it up whenever it sleeps.
+pub(super) async fn to_its_end(store: Memory, mut process: JoinHandle<bool>) {
+    let mut state = store.state();
+    loop {
+        tokio::select! {
+            ended = &mut process => {
+                ended.unwrap();
+                return;
+            }
+            slept = state.wait_for(|state| *state == State::Sleeps) => {
+                slept.unwrap();
+                store.wake();
+            }
+        }
+    }
+}
+
+/// Several processes at once, each befallen by its fates, and one whom nothing befalls, which sees it through; then those who sleep
+/// wake up.
+pub(super) async fn several<P: Future<Output = bool> + Send + 'static>(
+    world: &World,
+    fates: Vec<Vec<(u64, Fate)>>,
+    sizes: &[(u64, usize)],
+    process: impl Fn(Memory, Setup) -> P,
+) {
+    let mut setups = sizes.iter().map(|(roll_bytes, batch)| Setup {
+        roll_bytes: *roll_bytes,
+        batch: *batch,
+    });
+    let last = setups.next_back().unwrap();
+    let mut running = Vec::new();
+    for (fates, setup) in fates.into_iter().zip(setups) {
+        let store = world.store(fates);
+        running.push((store.clone(), tokio::spawn(process(store, setup))));
+    }
+    assert!(process(world.store([]), last).await);
+    for (store, process) in running {
+        to_its_end(store, process).await;
+    }
 }
 
 /// A look at a single file's end.

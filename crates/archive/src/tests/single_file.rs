@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 use weir_client::Record;
 
-use super::process::{Logs, Setup, archive_to_one, log};
+use super::process::{Logs, Setup, archive_to_one, log, several};
 use crate::claim::KEPT;
-use crate::store::memory::{Fate, State, World};
+use crate::store::memory::{Fate, World};
 
 const SETUP: Setup = Setup {
     roll_bytes: 600,
@@ -175,33 +175,9 @@ proptest! {
     ) {
         let logs = logs(3, 50, seed);
         let world = if like_hdfs { World::like_hdfs() } else { World::new(false) };
-        runtime().block_on(async {
-            let mut running = Vec::new();
-            for (fates, (roll_bytes, batch)) in fates.into_iter().zip(&sizes) {
-                let store = world.store(fates);
-                let setup = Setup { roll_bytes: *roll_bytes, batch: *batch };
-                running.push((store.clone(), tokio::spawn(archive_to_one(store, logs.clone(), setup))));
-            }
-            // One whom nothing befalls sees it through; then those who sleep wake up.
-            let (roll_bytes, batch) = sizes[3];
-            assert!(archive_to_one(world.store([]), logs.clone(), Setup { roll_bytes, batch }).await);
-            for (store, process) in running {
-                let mut state = store.state();
-                let mut process = process;
-                loop {
-                    tokio::select! {
-                        ended = &mut process => {
-                            ended.unwrap();
-                            break;
-                        }
-                        slept = state.wait_for(|state| *state == State::Sleeps) => {
-                            slept.unwrap();
-                            store.wake();
-                        }
-                    }
-                }
-            }
-        });
+        runtime().block_on(several(&world, fates, &sizes, |store, setup| {
+            archive_to_one(store, logs.clone(), setup)
+        }));
         check(&world, &logs);
     }
 }

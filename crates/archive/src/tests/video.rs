@@ -11,10 +11,10 @@ use weir_media::record::PictureMeta;
 use weir_media::synthetic::Clip;
 use weir_media::{AccessUnit, Codec, container};
 
-use super::process::{LATER, Setup, archive_as};
+use super::process::{LATER, Setup, archive_as, to_its_end};
 use crate::Format;
 use crate::formats::tests::record;
-use crate::store::memory::{Fate, State, World};
+use crate::store::memory::{Fate, World};
 
 const SETUP: Setup = Setup {
     roll_bytes: 3000,
@@ -195,21 +195,9 @@ proptest! {
         runtime().block_on(async {
             let setup = |at: usize| Setup { roll_bytes: sizes[at].0, batch: sizes[at].1 };
             let store = world.store(fates);
-            let mut befallen = tokio::spawn(archive_as(Format::Mp4, store.clone(), log.clone(), setup(0), LATER));
+            let befallen = tokio::spawn(archive_as(Format::Mp4, store.clone(), log.clone(), setup(0), LATER));
             assert!(archive_as(Format::Mp4, world.store([]), log.clone(), setup(1), LATER).await);
-            let mut state = store.state();
-            loop {
-                tokio::select! {
-                    ended = &mut befallen => {
-                        ended.unwrap();
-                        break;
-                    }
-                    slept = state.wait_for(|state| *state == State::Sleeps) => {
-                        slept.unwrap();
-                        store.wake();
-                    }
-                }
-            }
+            to_its_end(store, befallen).await;
         });
         check(&world, &log);
     }
