@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 use weir_base::time::{ManualClock, Timestamp};
 use weir_client::{ClientError, Event, NewRecord, Record};
@@ -44,6 +45,16 @@ impl Run {
             seed: 0,
         }
     }
+}
+
+/// One to five runs that are killed.
+pub(crate) fn kills() -> impl Strategy<Value = Vec<Run>> {
+    let kill = (0_u64..6, 0_usize..12, any::<u64>()).prop_map(|(batch, killed_at, seed)| Run {
+        batch,
+        killed_at: Some(killed_at),
+        seed,
+    });
+    prop::collection::vec(kill, 1..6)
 }
 
 impl Memory {

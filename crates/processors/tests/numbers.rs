@@ -11,12 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bench::{bench, within};
+use bench::{bench, records, within};
 use tokio_util::sync::CancellationToken;
 use weir_base::time::Timestamp;
-use weir_client::{
-    Event, From, Kafka, NewRecord, ProducerOptions, ReaderOptions, Record, TopicSpec,
-};
+use weir_client::{Kafka, NewRecord, ProducerOptions, Record, TopicSpec};
 use weir_processors::average::Average;
 use weir_processors::combine::Combine;
 use weir_processors::{ProcessorError, Silent};
@@ -35,26 +33,6 @@ async fn say(kafka: &Kafka, topic: &str, keys: &[&str], steps: std::ops::Range<i
         }
     }
     producer.flush().await.unwrap();
-}
-
-/// Every record of a topic; none where there is no such topic.
-async fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
-    let mut found = Vec::new();
-    let Ok(mut reader) = kafka
-        .reader(topic, From::Start, ReaderOptions::default())
-        .await
-    else {
-        return found;
-    };
-    let mut left = reader.positions().len();
-    while left > 0 {
-        match within(reader.next()).await.unwrap() {
-            Event::CaughtUp { .. } => left -= 1,
-            Event::Record(record) => found.push(record),
-            other => panic!("{other:?}"),
-        }
-    }
-    found
 }
 
 async fn until_there(kafka: &Kafka, topic: &str, count: usize) -> Vec<Record> {

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bench::{bench, within};
+use bench::{bench, records, within};
 use tokio_util::sync::CancellationToken;
-use weir_client::{Event, From, Kafka, NewRecord, ProducerOptions, ReaderOptions, TopicSpec};
+use weir_client::{Kafka, NewRecord, ProducerOptions, Record, TopicSpec};
 use weir_processors::words::Words;
 use weir_processors::{ProcessorError, Silent};
 
@@ -32,27 +32,12 @@ async fn say(kafka: &Kafka, topic: &str, lines: &[String]) {
 
 /// The newest count of each word.
 async fn counts(kafka: &Kafka, topic: &str) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    let Ok(mut reader) = kafka
-        .reader(topic, From::Start, ReaderOptions::default())
-        .await
-    else {
-        return counts;
+    let count = |record: Record| {
+        let word = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&record.value.unwrap()).unwrap();
+        (word, value["count"].as_u64().unwrap())
     };
-    let mut left = reader.positions().len();
-    while left > 0 {
-        match within(reader.next()).await.unwrap() {
-            Event::CaughtUp { .. } => left -= 1,
-            Event::Record(record) => {
-                let word = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
-                let value: serde_json::Value =
-                    serde_json::from_slice(&record.value.unwrap()).unwrap();
-                counts.insert(word, value["count"].as_u64().unwrap());
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    counts
+    records(kafka, topic).await.into_iter().map(count).collect()
 }
 
 async fn until(kafka: &Kafka, topic: &str, want: &BTreeMap<String, u64>) {

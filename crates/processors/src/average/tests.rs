@@ -7,7 +7,7 @@ use weir_media::numbers;
 
 use super::*;
 use crate::keys::MAX_KEYS;
-use crate::memory::{Memory, Run};
+use crate::memory::{Memory, Run, kills};
 
 fn last(last: usize) -> impl Fn(usize) -> Averages {
     move |partitions| Averages::new(Span::Last(last), None, partitions)
@@ -208,15 +208,6 @@ fn a_log(partitions: usize, records: &[(u8, u8, u16)]) -> Memory {
         log.say(partition, &format!("{partition}-{}", key % 4), t, text);
     }
     log
-}
-
-fn kills() -> impl Strategy<Value = Vec<Run>> {
-    let kill = (0_u64..6, 0_usize..12, any::<u64>()).prop_map(|(batch, killed_at, seed)| Run {
-        batch,
-        killed_at: Some(killed_at),
-        seed,
-    });
-    prop::collection::vec(kill, 1..6)
 }
 
 proptest! {

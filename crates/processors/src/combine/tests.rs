@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::memory::{Memory, Run};
+use crate::memory::{Memory, Run, kills};
 
 /// An instant that every second of event time is told from.
 const BEGIN_S: f64 = 1_700_000_000.0;
@@ -415,15 +415,6 @@ fn a_partition_that_is_left_behind_over_a_restart_is_no_clock_that_was_set_back(
     log.run(all(), Run::whole()).unwrap();
     let given = seconds(&log);
     assert!(given.is_sorted_by(|a, b| a < b), "{given:?}");
-}
-
-fn kills() -> impl Strategy<Value = Vec<Run>> {
-    let kill = (0_u64..6, 0_usize..12, any::<u64>()).prop_map(|(batch, killed_at, seed)| Run {
-        batch,
-        killed_at: Some(killed_at),
-        seed,
-    });
-    prop::collection::vec(kill, 1..6)
 }
 
 proptest! {
