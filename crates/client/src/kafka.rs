@@ -5,7 +5,7 @@
 //! nobody listens at or a refused login is an answer at once, not after the time limit.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -18,7 +18,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 use crate::ClientError;
-use crate::context::{Background, Context, Trouble};
+use crate::context::{Background, Context, Trouble, locked};
 use crate::error::{code_of, property_error, words};
 use crate::listener;
 
@@ -196,11 +196,7 @@ impl Kafka {
 
     /// Notes that a topic was made from here.
     pub(crate) fn note_made(&self, name: &str) {
-        let mut made = self
-            .inner
-            .made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut made = locked(&self.inner.made);
         made.retain(|(_, at)| at.elapsed() < KNOWN);
         made.push((name.to_owned(), Instant::now()));
     }
@@ -217,21 +213,13 @@ impl Kafka {
 
     /// Notes that a topic is no more.
     pub(crate) fn note_deleted(&self, name: &str) {
-        let mut made = self
-            .inner
-            .made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut made = locked(&self.inner.made);
         made.retain(|(made, _)| made != name);
     }
 
     /// Whether a topic was made from here so lately that a broker may not know it.
     pub(crate) fn was_made(&self, name: &str) -> bool {
-        let made = self
-            .inner
-            .made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let made = locked(&self.inner.made);
         made.iter()
             .any(|(made, at)| made == name && at.elapsed() < KNOWN)
     }
