@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::archive::Archive;
-use super::server::KAFKA;
+use super::server::{begin_kafka, format_storage};
 use super::{Case, Context};
 use crate::http;
-use crate::install::{jars, java, program};
+use crate::install::program;
 use crate::process::{Running, free_port, local, run, tail};
 use crate::wire;
 
@@ -71,16 +71,7 @@ impl<'a> Three<'a> {
                     data.display()
                 ),
             )?;
-            let format = ["kafka.tools.StorageTool", "format"];
-            let cluster = ["-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"];
-            run(
-                java(context.workspace, KAFKA)?
-                    .args(format)
-                    .args(cluster)
-                    .arg(&properties),
-                b"",
-                DEADLINE,
-            )?;
+            format_storage(context.workspace, &properties)?;
         }
         let mut three = Self {
             context,
@@ -98,15 +89,10 @@ impl<'a> Three<'a> {
     }
 
     fn begin(&mut self, index: usize) -> Result<()> {
-        let jars = jars(self.context.workspace, KAFKA)?;
-        let mut command = Command::new(program(self.context.workspace, "java")?);
-        command
-            .args(["-Xmx400m", "-Xms400m", "-XX:+UseG1GC", "-cp"])
-            .arg(format!("{}/*", jars.display()))
-            .arg("kafka.Kafka")
-            .arg(self.folder.join(format!("server-{index}.properties")));
-        let name = format!("kafka-{index}");
-        self.nodes[index] = Some(Running::start(&name, &mut command, &self.folder)?);
+        let properties = self.folder.join(format!("server-{index}.properties"));
+        let (workspace, name) = (self.context.workspace, format!("kafka-{index}"));
+        let node = begin_kafka(workspace, &name, "400m", &properties, &self.folder)?;
+        self.nodes[index] = Some(node);
         Ok(())
     }
 
@@ -200,10 +186,6 @@ struct Load {
 }
 
 impl Load {
-    fn acknowledged(&self) -> usize {
-        fs::read_to_string(&self.journal).map_or(0, |text| text.lines().count())
-    }
-
     /// Adds to the log that is followed.
     fn say(&mut self, count: usize) -> Result<()> {
         let mut file = OpenOptions::new().append(true).open(&self.log)?;
@@ -217,15 +199,16 @@ impl Load {
     /// Waits until the writer and every viewer have got on.
     fn goes_on(&mut self) -> Result<()> {
         self.say(50)?;
-        let before = self.acknowledged();
+        let journal = &self.journal;
+        let acknowledged = || fs::read_to_string(journal).map_or(0, |text| text.lines().count());
+        let before = acknowledged();
         let seen: Vec<u64> = self
             .viewers
             .iter()
             .map(|(_, seen)| seen.load(Ordering::Relaxed))
             .collect();
-        let journal = self.journal.clone();
         self.writer.until("acknowledgements", DEADLINE, || {
-            fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) >= before + 3000
+            acknowledged() >= before + 3000
         })?;
         for ((name, now), before) in self.viewers.iter().zip(seen) {
             self.page.until(&format!("more of {name}"), DEADLINE, || {

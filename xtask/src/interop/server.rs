@@ -148,7 +148,6 @@ impl ApacheKafka {
     /// Formats a new node in the folder and starts it. `more` are lines of its `server.properties`, where the last of a name counts;
     /// `{kafka}` and `{controller}` stand for its addresses.
     pub fn start(workspace: &Workspace, folder: &Path, more: &str) -> Result<Self> {
-        let classpath = format!("{}/*", jars(workspace, KAFKA)?.display());
         let kafka = local(free_port()?);
         let controller = local(free_port()?);
         let data = folder.join("data");
@@ -166,35 +165,9 @@ impl ApacheKafka {
                     .replace("{controller}", &controller.to_string())
             ),
         )?;
-        run(
-            java(workspace, KAFKA)?
-                .args([
-                    "kafka.tools.StorageTool",
-                    "format",
-                    "-t",
-                    "MkU3OEVBNTcwNTJENDM2Qg",
-                    "-c",
-                ])
-                .arg(&properties),
-            b"",
-            Duration::from_mins(1),
-        )?;
-        let mut running = Running::start(
-            "kafka",
-            Command::new(program(workspace, "java")?)
-                // The heap and collector of Kafka's own start script.
-                .args([
-                    "-Xmx1g",
-                    "-Xms1g",
-                    "-XX:+UseG1GC",
-                    "-XX:MaxGCPauseMillis=20",
-                    "-cp",
-                    &classpath,
-                    "kafka.Kafka",
-                ])
-                .arg(&properties),
-            folder,
-        )?;
+        format_storage(workspace, &properties)?;
+        // The heap of Kafka's own start script.
+        let mut running = begin_kafka(workspace, "kafka", "1g", &properties, folder)?;
         let start_took =
             running.until("an answer to ApiVersions", Duration::from_secs(90), || {
                 wire::answers(kafka)
@@ -205,6 +178,38 @@ impl ApacheKafka {
             start_took,
         })
     }
+}
+
+/// Formats what a node of Apache Kafka keeps its log in.
+pub(crate) fn format_storage(workspace: &Workspace, properties: &Path) -> Result<()> {
+    let tool = ["kafka.tools.StorageTool", "format"];
+    run(
+        java(workspace, KAFKA)?
+            .args(tool)
+            .args(["-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"])
+            .arg(properties),
+        b"",
+        Duration::from_mins(1),
+    )?;
+    Ok(())
+}
+
+/// Starts a node over formatted storage, with the collector of Kafka's own start script.
+pub(crate) fn begin_kafka(
+    workspace: &Workspace,
+    name: &str,
+    heap: &str,
+    properties: &Path,
+    folder: &Path,
+) -> Result<Running> {
+    let mut command = Command::new(program(workspace, "java")?);
+    command
+        .args([format!("-Xmx{heap}"), format!("-Xms{heap}")])
+        .args(["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-cp"])
+        .arg(format!("{}/*", jars(workspace, KAFKA)?.display()))
+        .arg("kafka.Kafka")
+        .arg(properties);
+    Running::start(name, &mut command, folder)
 }
 
 /// The set of jars with Apache Kafka itself and its tools.
