@@ -105,8 +105,7 @@ impl Tally {
 
 impl Tally {
     /// Adds up `N passed`, `N failed`, `N skipped` wherever a runner's summary says so: on a line of their own
-    /// (Playwright) or on the line that starts with `Tests` (Vitest). What passed when it was run again (`flaky`) has passed; the
-    /// runner's own list names it.
+    /// (Playwright) or on the line that starts with `Tests` (Vitest).
     pub fn of_summary(text: &str) -> Self {
         let mut tally = Self::default();
         for line in plain(text).lines().map(str::trim) {
@@ -119,8 +118,8 @@ impl Tally {
                     break;
                 };
                 match what {
-                    "passed" | "flaky" => tally.passed += number,
-                    "failed" => tally.failed += number,
+                    "passed" => tally.passed += number,
+                    "failed" | "flaky" => tally.failed += number,
                     "skipped" => tally.skipped += number,
                     "did" if part.contains("did not run") => tally.skipped += number,
                     _ => {}
@@ -208,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_summaries_of_playwright_and_vitest_are_added_up() {
-        let playwright = "  ok 1 [x] › a 5 passed things\n\n  1 failed\n    e2e/live.spec.ts\n  2 skipped\n  3 did not run\n  1 flaky\n  13 passed (1.2m)\n";
+        let playwright = "  ok 1 [x] › a 5 passed things\n\n  1 failed\n    e2e/live.spec.ts\n  2 skipped\n  3 did not run\n  14 passed (1.2m)\n";
         assert_eq!(
             Tally::of_summary(playwright).to_string(),
             "14 passed, 1 failed, 5 skipped"
