@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 use crate::layout::Layout;
 use crate::single::Turns;
-use crate::store::{Store, StoreError};
+use crate::store::{Ready, Store, StoreError};
 
 /// Claims that stay.
 pub const KEPT: usize = 16;
@@ -209,12 +209,19 @@ impl Chain {
         Ok(kept)
     }
 
-    /// Claims a range that begins where `tail` ends. After an error only [`Chain::load`] can tell whether it was claimed.
-    pub async fn claim(&self, tail: &Tail, claim: &Claim) -> Result<Claimed, StoreError> {
+    /// Claims a range that begins where `tail` ends, once what it names is durable (`ready`). After an error only [`Chain::load`]
+    /// can tell whether it was claimed.
+    pub async fn claim(
+        &self,
+        ready: Ready<'_>,
+        tail: &Tail,
+        claim: &Claim,
+    ) -> Result<Claimed, StoreError> {
         debug_assert_eq!(tail.next, claim.from, "ranges follow one another");
         let path = self.layout.claim(claim.from);
         let content = serde_json::to_vec(claim).unwrap_or_default();
-        let made = self.store.create(&path, Bytes::from(content)).await?;
+        let content = Bytes::from(content);
+        let made = self.store.create_after(ready, &path, content).await?;
         if !made
             && self
                 .read(claim.from)

@@ -172,6 +172,7 @@ impl Range {
     ) -> Result<Sealed, StoreError> {
         let store = chain.store().clone();
         let mut files = Vec::with_capacity(self.files.len());
+        let mut writers = Vec::with_capacity(self.files.len());
         let mut settled = true;
         for (hour, mut file) in self.files {
             let finished;
@@ -186,9 +187,18 @@ impl Range {
                 why,
             })?;
             settled &= encoders.settle(&*store, file.encoder.columns()).await?;
-            files.push(file.finish(&*store, &chain, hour, rest).await?);
+            file.write(&*store, rest).await?;
+            writers.extend(file.writer.take());
+            files.push(file.claimed(&chain, hour));
         }
+        let finished = Box::pin(async {
+            for writer in writers {
+                writer.finish().await?;
+            }
+            Ok(())
+        });
         if chain.layout().is_single() {
+            finished.await?;
             return Self::append(self.id, self.from, self.next, files, &chain, tail).await;
         }
         let claim = Claim {
@@ -199,7 +209,7 @@ impl Range {
             offsets: BTreeMap::new(),
         };
         let claimed = if settled {
-            chain.claim(&tail, &claim).await?
+            chain.claim(finished, &tail, &claim).await?
         } else {
             Claimed::Lost
         };
@@ -288,18 +298,9 @@ impl OpenFile {
         writer.write(piece).await
     }
 
-    async fn finish(
-        mut self,
-        store: &dyn Store,
-        chain: &Chain,
-        hour: Hour,
-        rest: Bytes,
-    ) -> Result<ClaimedFile, StoreError> {
-        self.write(store, rest).await?;
-        if let Some(writer) = self.writer {
-            writer.finish().await?;
-        }
-        Ok(ClaimedFile {
+    /// What a claim says of it.
+    fn claimed(self, chain: &Chain, hour: Hour) -> ClaimedFile {
+        ClaimedFile {
             path: chain.layout().file(hour, self.first, self.last),
             written: self.written,
             first: self.first,
@@ -307,6 +308,6 @@ impl OpenFile {
             records: self.records,
             bytes: self.sent_bytes,
             place: None,
-        })
+        }
     }
 }

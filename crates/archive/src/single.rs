@@ -71,7 +71,10 @@ impl Chain {
                 files: vec![file],
                 offsets,
             };
-            match self.claim(&tail, &claim).await? {
+            match self
+                .claim(Box::pin(async { Ok(()) }), &tail, &claim)
+                .await?
+            {
                 Claimed::Won(mut won) => {
                     self.settle(&claim).await?;
                     self.prune(&mut won).await?;

@@ -17,7 +17,7 @@ use hdfs_native::{Client, ClientBuilder, HdfsError, WriteOptions};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{Entry, Store, StoreError, Writer, namenode};
+use super::{Entry, Ready, Store, StoreError, Writer, namenode};
 use crate::single::changed;
 
 /// The NameNode's RPC port where none is given, as Hadoop has it.
@@ -125,7 +125,7 @@ impl Hdfs {
             .await
             .map_err(|_| late(NAMENODE))??;
         let path = self.path(&format!("{PROBE}{}", Uuid::new_v4().simple()));
-        let written = self.put(&path, Bytes::from_static(b"probe"));
+        let written = self.lay_down(&path, Bytes::from_static(b"probe"));
         let written = match timeout_at(until, written).await {
             Ok(written) => written,
             Err(_) => Err(late(DATANODE)),
@@ -157,6 +157,13 @@ impl Hdfs {
         let mut file = self.client.create(path, WriteOptions::default()).await?;
         Box::pin(file.write_bytes(content)).await?;
         Box::pin(file.close()).await
+    }
+
+    /// Writes a new file as far as that its DataNodes have it on their disks, and leaves it open: it is to be removed again.
+    async fn lay_down(&self, path: &str, content: Bytes) -> Result<(), HdfsError> {
+        let mut file = self.client.create(path, WriteOptions::default()).await?;
+        Box::pin(file.write_bytes(content)).await?;
+        Box::pin(file.hsync()).await
     }
 
     /// Opens a file to append to it, which nobody else can then do, and says how long it is; makes it where it is not there.
@@ -354,11 +361,28 @@ impl Store for Hdfs {
     }
 
     async fn create(&self, path: &str, content: Bytes) -> Result<bool, StoreError> {
+        let ready = Box::pin(async { Ok(()) });
+        self.create_after(ready, path, content).await
+    }
+
+    /// Closing a file takes half a second (the library asks the NameNode a moment too early whether it knows of the last block,
+    /// and then waits so long), so that of the file beside goes on together with what is waited for.
+    async fn create_after(
+        &self,
+        ready: Ready<'_>,
+        path: &str,
+        content: Bytes,
+    ) -> Result<bool, StoreError> {
         let full = self.path(path);
         let (folder, name) = full.rsplit_once('/').unwrap_or(("", &full));
         let beside = format!("{folder}/.{name}.{}", Uuid::new_v4().simple());
+        let failed = |error| self.failed("create", path, &error);
+        let put = async {
+            let put = self.call("create", path, self.put(&beside, content));
+            put.await?.map_err(failed)
+        };
+        tokio::try_join!(ready, put)?;
         let made = async {
-            self.put(&beside, content).await?;
             match self.client.rename(&beside, &full, false).await {
                 Err(HdfsError::AlreadyExists(_)) => {
                     self.client.delete(&beside, false).await?;
@@ -367,9 +391,7 @@ impl Store for Hdfs {
                 renamed => renamed.map(|()| true),
             }
         };
-        self.call("create", path, made)
-            .await?
-            .map_err(|error| self.failed("create", path, &error))
+        self.call("create", path, made).await?.map_err(failed)
     }
 
     async fn write(&self, path: &str) -> Result<Box<dyn Writer>, StoreError> {

@@ -11,12 +11,17 @@ pub(crate) mod memory;
 mod namenode;
 mod s3;
 
+use std::pin::Pin;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use folder::Folder;
 pub use hdfs::Hdfs;
 pub use s3::S3;
+
+/// What must be done before something else may happen.
+pub(crate) type Ready<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
 
 /// What a folder of the store holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,17 @@ pub trait Store: Send + Sync + 'static {
     /// Makes a small file that is not there yet, whole and durable: of several who try, one succeeds. `false`: there was one. After
     /// an error it may be there or not.
     async fn create(&self, path: &str, content: Bytes) -> Result<bool, StoreError>;
+
+    /// As [`Store::create`], once `ready` is done, and not at all if that fails. What can be prepared is prepared meanwhile.
+    async fn create_after(
+        &self,
+        ready: Ready<'_>,
+        path: &str,
+        content: Bytes,
+    ) -> Result<bool, StoreError> {
+        ready.await?;
+        self.create(path, content).await
+    }
 
     /// A file to be written from its beginning to its end, under a name that nobody else writes.
     async fn write(&self, path: &str) -> Result<Box<dyn Writer>, StoreError>;
