@@ -1,11 +1,13 @@
-"""Writes a topic to Parquet files the way one does it in Python: confluent-kafka in batches of 10,000, `json` or pyarrow for the
-values, pyarrow for the files. It is what `weir archive` is measured beside.
+"""Writes a topic to Parquet files with confluent-kafka and pyarrow. It is what `weir archive` is measured beside, written twice:
+as the libraries' introductions have it (one `poll` a record, `json.loads`, `pyarrow.parquet.write_table`), and as well as it can
+be done (batches of 10,000, no dictionaries where they do not pay, `json` or pyarrow for the values).
 
     parquet_writer.py fill BOOTSTRAP TOPIC PARTITIONS COUNT     JSON records of 1 kB
+    parquet_writer.py plain BOOTSTRAP TOPIC FOLDER              the members of the values, as the introductions have it, to the same end
     parquet_writer.py write BOOTSTRAP TOPIC json FOLDER         until the end that the topic has at the start, with json.loads
     parquet_writer.py write BOOTSTRAP TOPIC arrow FOLDER        the same with pyarrow.json, for values that are lines of JSON
 
-The files have what weir's have: offset, partition, timestamp, key, value, headers, and a column for each member of the JSON
+The files of `write` have what weir's have: offset, partition, timestamp, key, value, headers, and a column for each member of the JSON
 values; Snappy, rolled at 64 MiB of values, in a folder for each partition. Nothing is committed and nothing survives a kill.
 """
 
@@ -121,4 +123,32 @@ def write(reader, folder):
     print("%d records" % total)
 
 
-{"fill": fill, "write": write}[mode](*rest)
+def plain(folder):
+    import pyarrow
+    import pyarrow.parquet
+
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True)
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "plain-parquet-writer", "auto.offset.reset": "earliest", "enable.auto.commit": False})
+    left = 0
+    for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        left += high - low
+    consumer.subscribe([topic])
+    number, rows = 0, []
+    while left > 0:
+        message = consumer.poll(1.0)
+        if message is None:
+            continue
+        if message.error():
+            sys.exit(str(message.error()))
+        rows.append(json.loads(message.value()))
+        left -= 1
+        if len(rows) == 5 * BATCH or left == 0:
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / ("%06d.parquet" % number))
+            number, rows = number + 1, []
+    consumer.close()
+    print("%d files" % number)
+
+
+{"fill": fill, "plain": plain, "write": write}[mode](*rest)
