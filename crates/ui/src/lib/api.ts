@@ -1,4 +1,4 @@
-// The server's JSON, made from crates/web/src/api.rs by
+// The server's JSON, made from crates/web/src/api/ by
 //   UPDATE_API=1 cargo test -p weir-web api::
 // Do not edit.
 

@@ -1,4 +1,4 @@
-// The 32 bytes in front of every binary message of the player's socket, big-endian (`FragmentHeader` in crates/web/src/api.rs).
+// The 32 bytes in front of every binary message of the player's socket, big-endian (`FragmentHeader` in crates/web/src/api/live.rs).
 
 import { FragmentHeader } from '../api';
 
