@@ -4,7 +4,7 @@
 //! when the next key frame has come; until then it waits here, and where the program ends meanwhile it is read again. When a
 //! publisher has been silent for a while the last group is taken for whole.
 //!
-//! Which records are in no file: those that are no picture, pictures in front of the first key frame, and groups whose key frame says
+//! Which records are in no file: those that are no picture, such as sound, pictures in front of the first key frame, and groups whose key frame says
 //! nothing of its size and codec. They are counted. Refused is a topic whose first record is no picture, one of JPEG or PNG,
 //! and one in which the pictures of several cameras (keys) alternate in a partition.
 
@@ -108,7 +108,8 @@ impl Groups {
     /// The next record: the group that is whole because of it.
     pub(crate) fn push(&mut self, record: Record) -> Result<Option<Group>, NoVideo> {
         let (Some(meta), Some(value)) = (meta(&record), record.value.clone()) else {
-            if !self.begun {
+            // Sound may stand in front of the first picture that is still there.
+            if !self.begun && record::read_sound(record.header_pairs()).is_none() {
                 return Err(NoVideo::Other);
             }
             self.pass_over();
@@ -257,6 +258,23 @@ mod tests {
         records.remove(0);
         records.insert(3, record(100, b"to be"));
         assert_eq!(groups(records), Ok(vec![(vec![3, 4, 5], true, 3)]));
+    }
+
+    #[test]
+    fn sound_between_pictures_and_in_front_of_them_is_counted_and_harms_none() {
+        let sound = |at| {
+            let mut record = record(at, b"\xff\xf1\x50\x80");
+            let kind = Some(Bytes::from_static(b"audio/aac"));
+            record.headers = vec![("content-type".to_owned(), kind)];
+            record
+        };
+        let pictures = camera("a", 0);
+        let records = pictures.into_iter().flat_map(|record| {
+            let at = 10 + record.offset;
+            [sound(at), record, sound(at)]
+        });
+        let wanted = vec![(vec![0, 1, 2], true, 1 + 6), (vec![3, 4, 5], false, 5)];
+        assert_eq!(groups(records), Ok(wanted));
     }
 
     #[test]

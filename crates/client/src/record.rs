@@ -36,7 +36,7 @@ impl Record {
     }
 
     /// Headers that have a value, as `weir_media::record::read` takes them.
-    pub fn header_pairs(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn header_pairs(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.headers
             .iter()
             .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))

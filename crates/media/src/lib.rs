@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`container`] | MP4, MOV, Matroska and `WebM` files → access units |
 //! | [`camera`] | what a camera hands over, put right |
+//! | [`sound`] | what is known of AAC and Opus |
 //! | [`record`] | what a record's headers mean, which kind of topic it belongs to |
 //! | [`order`] | decode times where only the times shown are known |
 //! | [`numbers`] | what numbers a record's value holds |
@@ -39,6 +40,7 @@ pub mod numbers;
 pub mod order;
 pub mod png;
 pub mod record;
+pub mod sound;
 pub mod synthetic;
 pub mod testcard;
 mod types;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::fmp4::boxes::Boxes;
 use crate::fmp4::entry::{self, Entry};
 use crate::fmp4::{
-    Muxer, TIMESCALE, write_hdlr, write_mdhd, write_mvhd, write_tkhd, write_vmhd_dinf,
+    Muxer, TIMESCALE, VIDEO_TRACK, write_hdlr, write_mdhd, write_mvhd, write_tkhd, write_vmhd_dinf,
 };
 use crate::{AccessUnit, MediaError};
 
@@ -139,7 +139,7 @@ impl Movie {
         boxes.wrap(*b"moov", |boxes| {
             write_mvhd(boxes, TIMESCALE, shown_us, 0);
             boxes.wrap(*b"trak", |boxes| {
-                write_tkhd(boxes, shown_us, width, height);
+                write_tkhd(boxes, VIDEO_TRACK, shown_us, width, height);
                 boxes.wrap(*b"edts", |boxes| {
                     boxes.full(*b"elst", 1, 0, |boxes| {
                         boxes.u32(1).u64(shown_us).u64(begin_us).u32(0x0001_0000);

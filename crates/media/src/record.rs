@@ -1,8 +1,10 @@
 //! What a record's headers mean, and what kind of record it is.
 //!
-//! Headers are ASCII text: `content-type`, `frame`, `pts`, `dts`, `codec`, `size`, `gop-index`. Anybody may have written
-//! them, so one that cannot be read is as good as absent; of one given twice the last holds, as Kafka's clients have
+//! Headers are ASCII text: `content-type`, `frame`, `pts`, `dts`, `codec`, `size`, `gop-index`, `channels`, `since-key`. Anybody may
+//! have written them, so one that cannot be read is as good as absent; of one given twice the last holds, as Kafka's clients have
 //! it. A record without a `content-type` is known by its first bytes.
+//!
+//! Sound stands between the pictures it belongs to, told apart by its `content-type` alone.
 #![cfg_attr(
     not(test),
     deny(
@@ -13,6 +15,7 @@
     )
 )]
 
+use crate::sound::SoundCodec;
 use crate::{Codec, MAX_PIXELS, av1, h264, h265, jpeg, nal, numbers, png, vp9};
 
 /// What a video record's headers say of its picture.
@@ -66,11 +69,43 @@ impl PictureMeta {
     }
 }
 
+/// What a sound record's headers say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoundMeta {
+    /// How it is encoded.
+    pub codec: SoundCodec,
+    /// When its first sample is heard, on the time line of the pictures under the same key.
+    pub pts_us: Option<i64>,
+    /// RFC 6381 codec string.
+    pub codec_string: Option<String>,
+    /// How many channels its track has.
+    pub channels: Option<u8>,
+}
+
+impl SoundMeta {
+    /// The record's headers: names and values.
+    pub fn to_headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("content-type", self.codec.content_type().to_owned())];
+        headers.extend(self.pts_us.map(|us| ("pts", us.to_string())));
+        headers.extend(self.codec_string.clone().map(|codec| ("codec", codec)));
+        headers.extend(
+            self.channels
+                .map(|channels| ("channels", channels.to_string())),
+        );
+        headers
+    }
+}
+
+/// The header that says how many records in front of this one its key frame lies, pictures and sound of one publisher counted.
+pub const SINCE_KEY: &str = "since-key";
+
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// One encoded picture.
     Video(Codec),
+    /// One access unit of sound, which stands beside pictures.
+    Sound(SoundCodec),
     /// Numbers, as [`crate::numbers::parse`] reads them.
     Numbers,
     /// Any other UTF-8 (without NUL, which no text has).
@@ -121,6 +156,38 @@ pub fn read<'a>(
         _ => is_key(meta.codec, value),
     };
     Some(meta)
+}
+
+/// Reads a sound record's headers; `None` if its `content-type` names no sound.
+pub fn read_sound<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<SoundMeta> {
+    let mut codec = None;
+    let (mut pts_us, mut codec_string, mut channels) = (None, None, None);
+    for (name, bytes) in headers {
+        let Some(text) = header_text(bytes) else {
+            continue;
+        };
+        match name {
+            "content-type" => codec = SoundCodec::from_content_type(text),
+            "pts" => pts_us = text.parse().ok(),
+            "codec" => codec_string = self::codec_string(text),
+            "channels" => channels = text.parse().ok(),
+            _ => {}
+        }
+    }
+    Some(SoundMeta {
+        codec: codec?,
+        pts_us,
+        codec_string,
+        channels,
+    })
+}
+
+/// How many records in front of this one its key frame lies, where its publisher says so.
+pub fn since_key<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<u32> {
+    headers
+        .filter(|(name, _)| *name == SINCE_KEY)
+        .filter_map(|(_, bytes)| header_text(bytes)?.parse().ok())
+        .last()
 }
 
 /// Headers longer than this are nobody's honest text.
@@ -182,9 +249,15 @@ pub fn sniff(value: &[u8]) -> Option<Codec> {
 }
 
 /// What kind of record it is.
-pub fn classify<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, value: &[u8]) -> Kind {
-    if let Some(meta) = read(headers, value) {
+pub fn classify<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    value: &[u8],
+) -> Kind {
+    if let Some(meta) = read(headers.clone(), value) {
         return Kind::Video(meta.codec);
+    }
+    if let Some(meta) = read_sound(headers) {
+        return Kind::Sound(meta.codec);
     }
     if numbers::parse(value).is_ok() {
         return Kind::Numbers;
@@ -355,17 +428,54 @@ mod tests {
         }
         let headers = [("content-type", &b"video/av1"[..])];
         assert_eq!(classify(headers.into_iter(), b""), Kind::Video(Codec::Av1));
+        let headers = [("content-type", &b"audio/aac"[..])];
+        let kind = classify(headers.into_iter(), b"\xff\xf1");
+        assert_eq!(kind, Kind::Sound(SoundCodec::Aac));
+    }
+
+    #[test]
+    fn sound_is_told_from_pictures_by_its_content_type_whatever_its_bytes_look_like() {
+        let meta = SoundMeta {
+            codec: SoundCodec::Opus,
+            pts_us: Some(-6_500),
+            codec_string: Some("opus".to_owned()),
+            channels: Some(2),
+        };
+        let headers = meta.to_headers();
+        let expected = [
+            ("content-type", "audio/opus"),
+            ("pts", "-6500"),
+            ("codec", "opus"),
+            ("channels", "2"),
+        ];
+        assert_eq!(
+            headers,
+            expected.map(|(name, value)| (name, value.to_owned()))
+        );
+        let pairs = || {
+            headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_bytes()))
+        };
+        assert_eq!(read_sound(pairs()), Some(meta));
+        assert_eq!(read(pairs(), b"\0\0\x01\x65\x88"), None);
+        assert_eq!(read_sound(std::iter::empty()), None);
+        let video = [("content-type", &b"video/h264"[..]), ("since-key", b"7")];
+        assert_eq!(read_sound(video.into_iter()), None);
+        assert_eq!(since_key(video.into_iter()), Some(7));
+        assert_eq!(since_key([(SINCE_KEY, &b"-1"[..])].into_iter()), None);
     }
 
     proptest! {
         #[test]
         fn any_headers_are_read_without_harm(
             headers in prop::collection::vec(
-                ("(content-type|frame|pts|dts|codec|size|gop-index)", prop::collection::vec(any::<u8>(), 0..20)), 0..10),
+                ("(content-type|frame|pts|dts|codec|size|gop-index|channels|since-key)", prop::collection::vec(any::<u8>(), 0..20)), 0..10),
             value in prop::collection::vec(any::<u8>(), 0..40),
         ) {
             let pairs = || headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
             let _ = read(pairs(), &value);
+            let _ = (read_sound(pairs()), since_key(pairs()));
             let _ = classify(pairs(), &value);
         }
 

@@ -118,7 +118,13 @@ async fn found_at(
     loop {
         let picture = match feed.next().await.item {
             Item::Picture(picture) => picture,
-            Item::Live => return Ok(found),
+            Item::Live => {
+                // Behind the last picture there may be sound, and what was asked for may be among that.
+                if found.target.is_none() && !matches!(moment, Moment::Time(_)) {
+                    found.target = found.pictures.last().cloned();
+                }
+                return Ok(found);
+            }
             Item::Ended(problem) => return Err(problem),
             _ => continue,
         };

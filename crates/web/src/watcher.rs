@@ -13,7 +13,6 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use weir_base::time::Clock;
 use weir_client::{ClientError, Event, From, Kafka, ReaderOptions, Record, TopicInfo};
-use weir_media::Codec;
 use weir_media::record::{self, Kind};
 
 use crate::api::{KafkaState, Overview, TopicKind, TopicOverview};
@@ -40,6 +39,8 @@ const SAMPLE_TIMEOUT: Duration = Duration::from_secs(3);
 const SAMPLE: u64 = 3;
 /// The same of inter-coded video: two seconds and more, which hold a key frame as a rule.
 const SAMPLE_OF_VIDEO: u64 = 60;
+/// The same where there is nothing but sound in those: half a minute, which holds a picture as a rule.
+const SAMPLE_OF_SOUND: u64 = 1_500;
 /// Seconds of rates that are kept.
 const RATES: usize = 60;
 
@@ -79,7 +80,7 @@ struct Growth {
 /// What a topic holds, by its newest records.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// What the newest record is; `None` of an empty topic.
+    /// What the newest record is, where that is sound the newest picture beside it; `None` of an empty topic.
     pub kind: Option<Kind>,
     /// The newest timestamp.
     pub newest_ms: Option<i64>,
@@ -90,10 +91,11 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The codec of a video topic.
-    pub fn codec(&self) -> Option<Codec> {
-        match self.kind {
-            Some(Kind::Video(codec)) => Some(codec),
+    /// The `content-type` of pictures or sound.
+    pub fn content_type(&self) -> Option<&'static str> {
+        match self.kind? {
+            Kind::Video(codec) => Some(codec.content_type()),
+            Kind::Sound(codec) => Some(codec.content_type()),
             _ => None,
         }
     }
@@ -105,7 +107,7 @@ impl Sample {
             Some(Kind::Video(_)) => TopicKind::Video,
             Some(Kind::Numbers) => TopicKind::Numbers,
             Some(Kind::Text) => TopicKind::Text,
-            Some(Kind::Binary) => TopicKind::Binary,
+            Some(Kind::Binary | Kind::Sound(_)) => TopicKind::Binary,
         }
     }
 }
@@ -342,8 +344,8 @@ fn overview_of(name: &str, seen: &Seen, connected: bool) -> TopicOverview {
         },
         content_type: seen
             .sample
-            .and_then(|sample| sample.codec())
-            .map(|codec| codec.content_type().to_owned()),
+            .and_then(|sample| sample.content_type())
+            .map(str::to_owned),
         partitions: seen.partitions,
         start_offset_sum: growth.start,
         records,
@@ -381,32 +383,38 @@ async fn last(kafka: &Kafka, topic: &TopicInfo, count: u64) -> Result<Vec<Record
 
 /// Reads a topic's newest records.
 async fn sample(kafka: &Kafka, topic: &TopicInfo) -> Result<Sample, ClientError> {
+    let kind_of = |record: &Record| {
+        record::classify(
+            record.header_pairs(),
+            record.value.as_deref().unwrap_or_default(),
+        )
+    };
+    let is_inter =
+        |record: &Record| matches!(kind_of(record), Kind::Video(codec) if codec.is_inter());
+    let is_sound = |record: &Record| matches!(kind_of(record), Kind::Sound(_));
     let mut records = last(kafka, topic, SAMPLE).await?;
-    let deltas = records.iter().any(|record| {
-        let value = record.value.as_deref().unwrap_or_default();
-        record::read(record.header_pairs(), value).is_some_and(|meta| meta.codec.is_inter())
-    });
-    if deltas {
+    if records
+        .iter()
+        .any(|record| is_inter(record) || is_sound(record))
+    {
         // Key frames are many times larger than what lies between them: a mean without one says nothing.
         records = last(kafka, topic, SAMPLE_OF_VIDEO).await?;
+    }
+    if !records.is_empty() && records.iter().all(is_sound) {
+        records = last(kafka, topic, SAMPLE_OF_SOUND).await?;
     }
     let settings = kafka.topic_config(&topic.name).await.ok();
     let compacted = settings.and_then(|settings| {
         let policy = settings.into_iter().find(|s| s.name == "cleanup.policy")?;
         Some(policy.value?.contains("compact"))
     });
-    let kind_of = |record: &&Record| {
-        record::classify(
-            record.header_pairs(),
-            record.value.as_deref().unwrap_or_default(),
-        )
-    };
     let with_value = || records.iter().filter(|record| record.value.is_some());
-    let newest = with_value().max_by_key(|record| (record.timestamp, record.offset));
-    let kind = newest.as_ref().map(kind_of);
+    // Sound stands beside pictures, and is what a topic holds only where there is nothing else.
+    let newest = with_value().max_by_key(|r| (!is_sound(r), r.timestamp, r.offset));
+    let kind = newest.map(kind_of);
     // Stills beside video do not make it a topic of stills.
     let video = with_value()
-        .map(|record| kind_of(&record))
+        .map(kind_of)
         .find(|kind| matches!(kind, Kind::Video(codec) if codec.is_inter()));
     let is_still = matches!(kind, Some(Kind::Video(codec)) if !codec.is_inter());
     let len_bytes: usize = records.iter().map(Record::len_bytes).sum();
@@ -424,6 +432,8 @@ async fn sample(kafka: &Kafka, topic: &TopicInfo) -> Result<Sample, ClientError>
 
 #[cfg(test)]
 mod tests {
+    use weir_media::Codec;
+
     use super::*;
 
     fn at(s: f64) -> Duration {

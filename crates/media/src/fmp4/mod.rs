@@ -12,12 +12,15 @@
 
 pub(crate) mod boxes;
 pub(crate) mod entry;
+mod sound;
 
 use bytes::Bytes;
 
 use crate::{AccessUnit, Codec, MediaError, h264, h265, nal};
 use boxes::Boxes;
 use entry::Entry;
+
+pub use sound::SoundMuxer;
 
 /// Units of time a second in everything written here.
 pub const TIMESCALE: u32 = 1_000_000;
@@ -71,6 +74,11 @@ impl Muxer {
 
     /// The init segment: `ftyp` and `moov`.
     pub fn init(&self) -> Bytes {
+        self.init_with(None)
+    }
+
+    /// The same with a track of sound beside that of the pictures.
+    pub fn init_with(&self, sound: Option<&SoundMuxer>) -> Bytes {
         let mut boxes = Boxes::with_capacity(1024);
         boxes.wrap(*b"ftyp", |boxes| {
             boxes.bytes(b"iso5").u32(512).bytes(b"iso5iso6mp41");
@@ -78,7 +86,7 @@ impl Muxer {
         boxes.wrap(*b"moov", |boxes| {
             write_mvhd(boxes, TIMESCALE, 0, self.created_s);
             boxes.wrap(*b"trak", |boxes| {
-                write_tkhd(boxes, 0, self.entry.width, self.entry.height);
+                write_tkhd(boxes, VIDEO_TRACK, 0, self.entry.width, self.entry.height);
                 boxes.wrap(*b"mdia", |boxes| {
                     write_mdhd(boxes, TIMESCALE, 0);
                     write_hdlr(boxes);
@@ -86,20 +94,20 @@ impl Muxer {
                         write_vmhd_dinf(boxes);
                         boxes.wrap(*b"stbl", |boxes| {
                             entry::write_stsd(std::slice::from_ref(&self.entry), boxes);
-                            // The samples are in the fragments; these four boxes must be there and are empty.
-                            for kind in [*b"stts", *b"stsc", *b"stco"] {
-                                boxes.full(kind, 0, 0, |boxes| {
-                                    boxes.u32(0);
-                                });
-                            }
-                            boxes.full(*b"stsz", 0, 0, |boxes| {
-                                boxes.u32(0).u32(0);
-                            });
+                            write_no_samples(boxes);
                         });
                     });
                 });
             });
-            boxes.wrap(*b"mvex", write_trex);
+            if let Some(sound) = sound {
+                sound.write_trak(boxes);
+            }
+            boxes.wrap(*b"mvex", |boxes| {
+                write_trex(boxes, VIDEO_TRACK);
+                if sound.is_some() {
+                    write_trex(boxes, SOUND_TRACK);
+                }
+            });
         });
         Bytes::from(boxes.out)
     }
@@ -134,6 +142,7 @@ impl Muxer {
             .saturating_add(self.shift_us)
             .saturating_sub(decode_time);
         let sample = Sample {
+            track: VIDEO_TRACK,
             decode_time: decode_time as u64,
             duration: duration_us.clamp(0, i64::from(u32::MAX)) as u32,
             composition: composition.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32,
@@ -202,8 +211,14 @@ fn push_with_length(out: &mut Vec<u8>, unit: &[u8]) {
     out.extend_from_slice(unit);
 }
 
+/// The pictures' track.
+pub(crate) const VIDEO_TRACK: u32 = 1;
+/// The sound's track, whether there are pictures in the file or not.
+pub(crate) const SOUND_TRACK: u32 = 2;
+
 /// The times of a fragment's one sample.
 pub(crate) struct Sample {
+    pub(crate) track: u32,
     pub(crate) decode_time: u64,
     pub(crate) duration: u32,
     pub(crate) composition: i32,
@@ -222,7 +237,7 @@ pub(crate) fn write_moof(boxes: &mut Boxes, sequence_number: u32, sample: &Sampl
         boxes.wrap(*b"traf", |boxes| {
             // default-base-is-moof
             boxes.full(*b"tfhd", 0, 0x02_0000, |boxes| {
-                boxes.u32(1);
+                boxes.u32(sample.track);
             });
             boxes.full(*b"tfdt", 1, 0, |boxes| {
                 boxes.u64(sample.decode_time);
@@ -258,15 +273,17 @@ pub(crate) fn write_mvhd(boxes: &mut Boxes, timescale: u32, duration: u64, creat
             .u64(duration);
         boxes.u32(0x0001_0000).u16(0x0100).zeros(10);
         write_matrix(boxes);
-        boxes.zeros(24).u32(2);
+        boxes.zeros(24).u32(SOUND_TRACK + 1);
     });
 }
 
-pub(crate) fn write_tkhd(boxes: &mut Boxes, duration: u64, width: u32, height: u32) {
+pub(crate) fn write_tkhd(boxes: &mut Boxes, track: u32, duration: u64, width: u32, height: u32) {
     // enabled, in the movie
     boxes.full(*b"tkhd", 1, 3, |boxes| {
-        boxes.u64(0).u64(0).u32(1).u32(0).u64(duration);
-        boxes.zeros(16);
+        boxes.u64(0).u64(0).u32(track).u32(0).u64(duration);
+        // Layer and group; volume, which only sound has.
+        let volume = if track == SOUND_TRACK { 0x0100 } else { 0 };
+        boxes.zeros(12).u16(volume).zeros(2);
         write_matrix(boxes);
         boxes
             .u32(u32::from(entry::clamp_u16(width)) << 16)
@@ -303,6 +320,10 @@ pub(crate) fn write_vmhd_dinf(boxes: &mut Boxes) {
     boxes.full(*b"vmhd", 0, 1, |boxes| {
         boxes.zeros(8);
     });
+    write_dinf(boxes);
+}
+
+fn write_dinf(boxes: &mut Boxes) {
     boxes.wrap(*b"dinf", |boxes| {
         boxes.full(*b"dref", 0, 0, |boxes| {
             boxes.u32(1);
@@ -312,8 +333,20 @@ pub(crate) fn write_vmhd_dinf(boxes: &mut Boxes) {
     });
 }
 
-pub(crate) fn write_trex(boxes: &mut Boxes) {
+/// The samples are in the fragments; these four boxes must be there and are empty.
+fn write_no_samples(boxes: &mut Boxes) {
+    for kind in [*b"stts", *b"stsc", *b"stco"] {
+        boxes.full(kind, 0, 0, |boxes| {
+            boxes.u32(0);
+        });
+    }
+    boxes.full(*b"stsz", 0, 0, |boxes| {
+        boxes.u32(0).u32(0);
+    });
+}
+
+pub(crate) fn write_trex(boxes: &mut Boxes, track: u32) {
     boxes.full(*b"trex", 0, 0, |boxes| {
-        boxes.u32(1).u32(1).u32(0).u32(0).u32(0);
+        boxes.u32(track).u32(1).u32(0).u32(0).u32(0);
     });
 }

@@ -3,8 +3,8 @@
 use crate::{
     AccessUnit, Codec,
     fmp4::{
-        Muxer, boxes::Boxes, entry, entry::Entry, write_hdlr, write_mdhd, write_mvhd, write_tkhd,
-        write_vmhd_dinf,
+        Muxer, VIDEO_TRACK, boxes::Boxes, entry, entry::Entry, write_hdlr, write_mdhd, write_mvhd,
+        write_tkhd, write_vmhd_dinf,
     },
 };
 
@@ -168,7 +168,7 @@ fn write_moov(
             write_audio(boxes);
         }
         boxes.wrap(*b"trak", |boxes| {
-            write_tkhd(boxes, 0, entry.width, entry.height);
+            write_tkhd(boxes, VIDEO_TRACK, 0, entry.width, entry.height);
             boxes.wrap(*b"edts", |boxes| {
                 boxes.full(*b"elst", 0, 0, |boxes| {
                     boxes.u32(if layout.delay_us > 0 { 2 } else { 1 });

@@ -173,7 +173,7 @@ impl Span {
             let middle = low + (high - low) / 2;
             let looked_at = middle..self.end.min(middle + REORDERED);
             let records = read(kafka, &self.topic, self.partition, looked_at).await?;
-            let place = records.iter().filter(|r| video(r)).find_map(pts_us);
+            let place = records.iter().find_map(place_us);
             match place {
                 Some(place_us) if place_us < wanted_us => low = middle + 1,
                 _ => high = middle,
@@ -240,6 +240,10 @@ fn nothing_in(topic: &str, key: Option<&str>, all: &[Ends]) -> String {
             "topic {topic:?} holds {} pictures, no video that an MP4 could hold; `weir serve` gives them at /topics/{topic}/video.mjpeg",
             codec.name()
         ),
+        Some(Kind::Sound(codec)) => format!(
+            "topic {topic:?} holds {} sound, and no video beside it as far as seen",
+            codec.name()
+        ),
         Some(Kind::Numbers) => format!("topic {topic:?} holds numbers, no video"),
         Some(Kind::Text) => format!("topic {topic:?} holds text, no video"),
         Some(Kind::Binary) | None => format!("topic {topic:?} holds no video"),
@@ -268,6 +272,15 @@ fn keys(all: &[Ends]) -> String {
 fn pts_us(record: &Record) -> Option<i64> {
     let value = record.value.as_deref()?;
     record::read(record.header_pairs(), value)?.pts_us
+}
+
+/// The same, of sound too: between two pictures there may be more of it than is looked at.
+fn place_us(record: &Record) -> Option<i64> {
+    match kind(record)? {
+        Kind::Video(codec) if codec.is_inter() => pts_us(record),
+        Kind::Sound(_) => record::read_sound(record.header_pairs())?.pts_us,
+        _ => None,
+    }
 }
 
 /// The oldest and the newest records of a partition.

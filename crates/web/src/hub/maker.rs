@@ -34,6 +34,8 @@ pub enum Made {
     Picture(Arc<Picture>),
     /// A picture that nothing can be done with before the next key frame.
     NoKeyYet,
+    /// Sound.
+    Sound,
     /// No picture.
     NotAPicture,
 }

@@ -123,7 +123,7 @@ impl Tail<'_> {
                 self.hub.push(&picture);
             }
             Made::NotAPicture => self.others += 1,
-            Made::NoKeyYet => {}
+            Made::NoKeyYet | Made::Sound => {}
         }
     }
 

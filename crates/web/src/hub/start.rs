@@ -1,7 +1,7 @@
 //! Where to begin reading an inter-coded topic, so that the first picture can be decoded: at the key frame in front.
 //!
-//! The `gop-index` header says how far that is, as long as one publisher writes the partition. It is never trusted: whoever
-//! reads on from here checks that a key frame came, and otherwise goes further back.
+//! The `gop-index` header says how far that is, as long as one publisher writes the partition; where sound stands between the pictures,
+//! `since-key` does. Neither is ever trusted: whoever reads on from here checks that a key frame came, and otherwise goes further back.
 
 use weir_client::{ClientError, Event, From, Kafka, Reader, ReaderOptions, Record};
 use weir_media::record;
@@ -78,14 +78,16 @@ async fn last(
 /// How many records in front of this one its key frame lies, as far as it says.
 fn records_to_key(record: &Record) -> u64 {
     let Some(value) = &record.value else { return 0 };
-    match record::read(record.header_pairs(), value) {
-        Some(meta) if meta.key || !meta.codec.is_inter() => 0,
-        Some(meta) => meta
-            .gop_index
-            .map_or(STEPS[0], u64::from)
-            .clamp(1, STEPS[2]),
-        None => 0,
-    }
+    let index = match record::read(record.header_pairs(), value) {
+        Some(meta) if meta.key || !meta.codec.is_inter() => return 0,
+        Some(meta) => meta.gop_index,
+        None if record::read_sound(record.header_pairs()).is_some() => None,
+        None => return 0,
+    };
+    record::since_key(record.header_pairs())
+        .or(index)
+        .map_or(STEPS[0], u64::from)
+        .clamp(1, STEPS[2])
 }
 
 /// Where a partition is begun so that the pictures from some offset on can be decoded, as far as that is known.

@@ -66,7 +66,10 @@ impl Makers {
             return Made::NotAPicture;
         };
         let Some(meta) = record::read(record.header_pairs(), value) else {
-            return Made::NotAPicture;
+            return match record::read_sound(record.header_pairs()) {
+                Some(_) => Made::Sound,
+                None => Made::NotAPicture,
+            };
         };
         let at = self.track_of(record.key.as_ref(), &meta);
         let Some(used) = self.use_last(at) else {

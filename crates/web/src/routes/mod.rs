@@ -84,6 +84,7 @@ async fn pictures(app: &App, topic: &str) -> Result<Option<Codec>, Problem> {
     let (what, instead) = match sample.kind {
         None => return Ok(None),
         Some(Kind::Video(codec)) => return Ok(Some(codec)),
+        Some(Kind::Sound(_)) => ("sound alone", "records"),
         Some(Kind::Numbers) => ("numbers", "series"),
         Some(Kind::Text) => ("text", "records"),
         Some(Kind::Binary) => ("binary records", "records"),

@@ -25,7 +25,8 @@ use weir_base::time::{SystemClock, Timestamp};
 use weir_broker::{BrokerConfig, RunningBroker, Settings};
 use weir_client::{Kafka, NewRecord, Producer, ProducerOptions, TopicSpec};
 use weir_media::encode::H264Encoder;
-use weir_media::record::{self, PictureMeta};
+use weir_media::record::{self, PictureMeta, SoundMeta};
+use weir_media::sound::SoundCodec;
 use weir_media::testcard::TestCard;
 use weir_media::{Codec, jpeg};
 use weir_web::{IngestLimits, Limits, WebConfig};
@@ -514,4 +515,38 @@ pub fn jpegs(topic: &str, count: u64) -> Vec<(NewRecord, Bytes)> {
             (record, file)
         })
         .collect()
+}
+
+/// Opus packets of 20 ms each, on the time line of a [`Camera`] and under its key.
+pub fn sound(topic: &str, first: i64, count: i64) -> Vec<NewRecord> {
+    let record = |n: i64| {
+        let meta = SoundMeta {
+            codec: SoundCodec::Opus,
+            pts_us: Some(n * 20_000),
+            codec_string: Some("opus".to_owned()),
+            channels: Some(1),
+        };
+        // A packet of silence, and a number by which it is known.
+        let value = Bytes::copy_from_slice(&[0xf8, (n >> 8) as u8, n as u8]);
+        let record = NewRecord::new(topic, value)
+            .key("camera")
+            .timestamp(Timestamp(1_000 + n * 20));
+        meta.to_headers()
+            .into_iter()
+            .fold(record, |record, (name, value)| record.header(name, value))
+    };
+    (first..first + count).map(record).collect()
+}
+
+/// The first pictures of a [`Camera`] with the sound that belongs to them: two behind each. Of key frames every ten pictures, it says
+/// how far they are.
+pub fn with_sound(topic: &str, pictures: Vec<NewRecord>) -> Vec<NewRecord> {
+    let both = |(n, picture)| {
+        let since_key = move |(at, record): (i64, NewRecord)| {
+            record.header(record::SINCE_KEY, format!("{}", n % 10 * 3 + at))
+        };
+        let sound = (1..).zip(sound(topic, 2 * n, 2)).map(since_key);
+        std::iter::once(picture).chain(sound)
+    };
+    (0_i64..).zip(pictures).flat_map(both).collect()
 }
