@@ -103,28 +103,40 @@ impl Kafka {
         topic: &str,
         partitions: Vec<i32>,
     ) -> Result<Vec<CommittedOffset>, ClientError> {
+        let places = partitions.iter().map(|id| (topic.to_owned(), *id));
+        let committed = self.committed_in(group, places.collect()).await?;
+        Ok(partitions
+            .into_iter()
+            .zip(committed)
+            .map(|(partition, offset)| CommittedOffset { partition, offset })
+            .collect())
+    }
+
+    /// The offset of the next record for `group` in each of these partitions of any topics, in their order; `None` where nothing was
+    /// committed. One question, however many they are.
+    pub async fn committed_in(
+        &self,
+        group: &str,
+        places: Vec<(String, i32)>,
+    ) -> Result<Vec<Option<i64>>, ClientError> {
         let client = self.group_client(group)?;
-        let name = topic.to_owned();
         self.ask(
             &format!("read the position of group {group:?}"),
             move |_query| {
-                let mut list = TopicPartitionList::with_capacity(partitions.len());
-                for partition in &partitions {
-                    list.add_partition(&name, *partition);
+                let mut list = TopicPartitionList::with_capacity(places.len());
+                for (topic, partition) in &places {
+                    list.add_partition(topic, *partition);
                 }
                 let found = client.committed_offsets(list, ASK_TIMEOUT)?;
-                let mut committed = Vec::with_capacity(partitions.len());
-                for partition in partitions {
-                    let element = found.find_partition(&name, partition);
+                let mut committed = Vec::with_capacity(places.len());
+                for (topic, partition) in &places {
+                    let element = found.find_partition(topic, *partition);
                     if let Some(element) = &element {
                         element.error()?;
                     }
-                    committed.push(CommittedOffset {
-                        partition,
-                        offset: match element.map(|element| element.offset()) {
-                            Some(Offset::Offset(offset)) => Some(offset),
-                            _ => None,
-                        },
+                    committed.push(match element.map(|element| element.offset()) {
+                        Some(Offset::Offset(offset)) => Some(offset),
+                        _ => None,
                     });
                 }
                 Ok(committed)

@@ -47,6 +47,9 @@ pub enum Isolation {
 pub struct ReaderOptions {
     /// Bytes kept ready in memory before the reader stops asking for more.
     pub max_queued_bytes: usize,
+    /// Records kept ready, as far as they fit into these bytes. With 1 nothing is asked for before it is wanted: for those who look
+    /// here and there.
+    pub queued_records: usize,
     /// Bytes asked for of one partition at a time; a larger record still comes.
     pub fetch_bytes: usize,
     /// Transactions.
@@ -61,6 +64,7 @@ impl Default for ReaderOptions {
     fn default() -> Self {
         Self {
             max_queued_bytes: 8 << 20,
+            queued_records: 10_000,
             fetch_bytes: 1 << 20,
             isolation: Isolation::ReadCommitted,
             partitions: None,
@@ -276,6 +280,21 @@ impl Reader {
             .iter()
             .map(|(partition, place)| (*partition, place.given))
             .collect()
+    }
+
+    /// Goes on at another place, in one partition alone: at `offset`, with [`Event::CaughtUp`] at `end`. For those who look here and
+    /// there: the connections stay, which a new reader would have to make anew. A record that was under way may still come.
+    pub fn go_to(&mut self, partition: i32, offset: i64, end: i64) -> Result<(), ClientError> {
+        self.all_partitions = false;
+        self.ready.clear();
+        self.partitions.clear();
+        let marks = Watermarks {
+            partition,
+            start: offset,
+            end,
+        };
+        self.begin(Start::at(offset), marks);
+        self.assign()
     }
 
     /// The next event that is ready, counted as given out.

@@ -8,6 +8,7 @@
 //! - `connections`: how many, and for how long. `guard`, `origin`: who may ask. `query`: what was asked, checked. `problem`: every refusal.
 //! - `throttle`, `body`: how often and how much may be posted.
 //! - `hub`: one reader a topic and form, fanned out to bounded queues; `feed`: the same from a position in the past; `moment`: one of them.
+//! - `library`: what there is to watch, found by looking into topics here and there.
 //! - `export`: the same pictures as an MP4 file, for the command line.
 //! - `socket`, `events`: a WebSocket and Server-Sent Events, which end with the server and hold up nobody.
 //! - `api`: the JSON of it all as types, from which the page's `api.ts` is made.
@@ -23,6 +24,7 @@ mod feed;
 mod guard;
 mod hub;
 mod latest;
+mod library;
 mod metrics;
 mod moment;
 mod origin;

@@ -23,6 +23,7 @@ use crate::connections::{self, Limits};
 use crate::guard::{Guard, Refusals, guard};
 use crate::hub::Hubs;
 use crate::latest::Tables;
+use crate::library::Library;
 use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::problem::Problem;
@@ -83,6 +84,7 @@ pub struct App {
     pub(crate) hubs: Arc<Hubs>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) watcher: Arc<Watcher>,
+    pub(crate) library: Arc<Library>,
     /// Places for those who read a window of numbers at once.
     pub(crate) windows: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
@@ -127,6 +129,12 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::default());
     let commits = TaskTracker::new();
     let limits = config.limits;
+    let watcher = Watcher::start(
+        kafka.clone(),
+        clock.clone(),
+        metrics.clone(),
+        shutdown.clone(),
+    );
     let app = Arc::new(App {
         guard: Guard::new(listener.local_addr()?, &config.allowed_hosts),
         refusals: Refusals::default(),
@@ -134,12 +142,13 @@ pub async fn serve(
         bodies: Room::default(),
         hubs: Hubs::new(kafka.clone(), metrics.clone(), shutdown.clone()),
         tables: Tables::new(kafka.clone(), shutdown.clone()),
-        watcher: Watcher::start(
+        library: Library::new(
             kafka.clone(),
             clock.clone(),
-            metrics.clone(),
+            watcher.clone(),
             shutdown.clone(),
         ),
+        watcher,
         windows: Arc::new(Semaphore::new(MAX_WINDOWS)),
         kafka,
         clock,

@@ -27,12 +27,15 @@ pub(crate) fn consumer_settings(
         // The library's defaults wait half a second after an error and a second with a full queue.
         ("fetch.error.backoff.ms", "20"),
         ("fetch.queue.backoff.ms", "5"),
-        ("queued.min.messages", "10000"),
     ]
     .into_iter()
     .map(|(key, value)| (key, value.to_owned()))
     .chain([
         ("queued.max.messages.kbytes", queued_kbytes.to_string()),
+        (
+            "queued.min.messages",
+            options.queued_records.clamp(1, 10_000_000).to_string(),
+        ),
         ("fetch.message.max.bytes", fetch_bytes.to_string()),
     ])
     .collect()

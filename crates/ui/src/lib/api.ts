@@ -473,6 +473,147 @@ why: string, } | { "type": "reconnected" } | { "type": "error",
 problem: Problem, };
 
 /**
+ * `GET /library`: every video in the topics.
+ */
+export type Library = { 
+/**
+ * The live ones first, then by their newest picture, the youngest first.
+ */
+videos: Array<Video>, 
+/**
+ * There are more than are looked for or given out.
+ */
+truncated: boolean, 
+/**
+ * Topics that nothing is known of yet: ask again in a second.
+ */
+pending: number, 
+/**
+ * Topics that could not be looked at, and why.
+ */
+problems: Array<TopicProblem>, };
+
+/**
+ * One video: the pictures that a topic holds under one key. `GET /topics/{topic}/timeline` gives this one, with `key=` that
+ * of a camera or file, without it everything that the topic holds.
+ *
+ * It is found by looking here and there, never by reading the topic: a pause or a short piece between two looks that agree may
+ * be missing from `spans`, and `records` and `size_bytes` are estimates.
+ */
+export type Video = { 
+/**
+ * The topic.
+ */
+topic: string, 
+/**
+ * The camera's or file's name: the records' key. Null where they have none, or where it is several in one.
+ */
+key: string | null, 
+/**
+ * `video/h264`, `image/jpeg`, …
+ */
+content_type: string, 
+/**
+ * RFC 6381, such as `avc1.64001f`; null where no key frame has said so.
+ */
+codec: string | null, 
+/**
+ * Pixels across; null where no key frame has said so.
+ */
+width: number | null, 
+/**
+ * Pixels down.
+ */
+height: number | null, 
+/**
+ * When the oldest picture was captured.
+ */
+from_ms: number, 
+/**
+ * When the newest was.
+ */
+to_ms: number, 
+/**
+ * How long it takes to watch: the spans together.
+ */
+length_ms: number, 
+/**
+ * A picture was captured within the last 10 s.
+ */
+live: boolean, 
+/**
+ * When there were pictures: stretches without a pause of more than 10 s, by time; 500 at most.
+ */
+spans: Array<Span>, 
+/**
+ * About how many records it has.
+ */
+records: number, 
+/**
+ * About how many bytes they have.
+ */
+size_bytes: number, 
+/**
+ * Where each named viewer stopped, by name.
+ */
+viewers: Array<VideoViewer>, 
+/**
+ * The address of a picture of it.
+ */
+poster: string, };
+
+/**
+ * A stretch of time, both ends included.
+ */
+export type Span = { 
+/**
+ * The first picture's capture time.
+ */
+from_ms: number, 
+/**
+ * The last one's.
+ */
+to_ms: number, };
+
+/**
+ * Where a named viewer stopped.
+ */
+export type VideoViewer = { 
+/**
+ * The consumer group it goes on as: `group=`, with `from=resume`.
+ */
+group: string, 
+/**
+ * When the last picture it saw was captured.
+ */
+at_ms: number, 
+/**
+ * The offset it goes on at.
+ */
+offset: number, 
+/**
+ * That offset's partition.
+ */
+partition: number, 
+/**
+ * How much of the video it has seen, 0 to 1.
+ */
+part: number, };
+
+/**
+ * Why nothing new is known of a topic.
+ */
+export type TopicProblem = { 
+/**
+ * The topic.
+ */
+topic: string, 
+/**
+ * The cause.
+ */
+why: string, };
+
+/**
  * `GET /topics/{topic}` and what `GET /topics/{topic}/partitions` lists, as the Confluent REST Proxy v2.
  */
 export type TopicMetadata = { 

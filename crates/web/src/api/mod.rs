@@ -8,6 +8,7 @@
 //! To add a type: derive `ts_rs::TS` for tests as the others do, and name it in `declare!` below.
 
 mod latest;
+mod library;
 mod live;
 mod overview;
 mod records;
@@ -17,6 +18,7 @@ mod series;
 use serde::Serialize;
 
 pub use latest::{Latest, LatestEvent, LatestValue};
+pub use library::{Library, Span, TopicProblem, Video, VideoViewer};
 pub use live::{FragmentHeader, LiveEvent, LiveRequest};
 pub use overview::{
     KafkaState, Overview, SourceState, SourceStatus, Sources, TopicKind, TopicOverview,
@@ -92,6 +94,11 @@ mod tests {
             Latest,
             LatestValue,
             LatestEvent,
+            Library,
+            Video,
+            Span,
+            VideoViewer,
+            TopicProblem,
             TopicMetadata,
             PartitionMetadata,
             ReplicaMetadata,

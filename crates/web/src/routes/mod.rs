@@ -5,6 +5,7 @@
 mod health;
 mod ingest;
 mod latest;
+mod library;
 mod live;
 mod metrics;
 mod mjpeg;
@@ -17,6 +18,7 @@ mod records;
 mod series;
 mod snapshot;
 mod sources;
+mod timeline;
 mod topic;
 mod topics;
 mod video;
@@ -48,10 +50,12 @@ pub struct Route {
 pub const TABLE: &[Route] = &[
     overview::ROUTE,
     sources::ROUTE,
+    library::ROUTE,
     live::ROUTE,
     mjpeg::ROUTE,
     mp4::ROUTE,
     snapshot::ROUTE,
+    timeline::ROUTE,
     series::ROUTE,
     records::ROUTE,
     latest::ROUTE,

@@ -42,7 +42,7 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 }
 
 fn nowhere(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
-    let person = *method == Method::GET && lists(headers, &header::ACCEPT, "text/html");
+    let person = *method == Method::GET && is_for_a_person(headers);
     let page = person.then(|| weir_ui::asset("index.html")).flatten();
     match page {
         Some(asset) => {
@@ -60,6 +60,11 @@ fn nowhere(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
         .remedy("the page is at /, the topics are at /topics")
         .into_response(),
     }
+}
+
+/// Whether it is a browser that goes to this address, and no program that asks for what is there.
+pub fn is_for_a_person(headers: &HeaderMap) -> bool {
+    lists(headers, &header::ACCEPT, "text/html")
 }
 
 /// Whether a header that is a list has this member, whatever parameters stand behind it.

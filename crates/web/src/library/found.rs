@@ -1,0 +1,230 @@
+//! From looks to videos: which pictures belong together, and when there were some.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use weir_media::Codec;
+
+use super::index::{Index, Key, Look, PAUSE_MS, Pace, Sight};
+use crate::api::Span;
+
+/// Spans that one video may have; of more, those with the shortest pauses between them are told as one.
+const MAX_SPANS: usize = 500;
+/// So many keys that come once only are no cameras' and no files' names but numbers.
+const NUMBERS: usize = 3;
+
+/// One video: the pictures of a topic under one key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The records' key.
+    pub key: Key,
+    /// How the newest picture is encoded.
+    pub codec: Codec,
+    /// When there were pictures, by time.
+    pub spans: Vec<Span>,
+    /// The partition and offset of the newest picture that was seen.
+    pub newest: (i32, i64),
+    /// How many records there are of it, about.
+    pub records: f64,
+}
+
+/// The keys that came only once, of which there are many: each picture has its own.
+pub fn numbers(partitions: &BTreeMap<i32, Index>) -> BTreeSet<Key> {
+    let mut seen: BTreeMap<&Key, usize> = BTreeMap::new();
+    let looks = partitions.values().flat_map(Index::pictured);
+    for sight in looks.flat_map(|look| &look.sights) {
+        *seen.entry(&sight.key).or_default() += 1;
+    }
+    let once = seen
+        .into_iter()
+        .filter(|(key, count)| key.is_some() && *count == 1);
+    let once: BTreeSet<Key> = once.map(|(key, _)| key.clone()).collect();
+    if once.len() < NUMBERS {
+        return BTreeSet::new();
+    }
+    once
+}
+
+/// The index as if the pictures under these keys had none.
+pub fn without(index: &Index, numbers: &BTreeSet<Key>) -> Index {
+    index.rekeyed(|key| key.clone().filter(|_| !numbers.contains(key)))
+}
+
+/// The videos in a topic's partitions, by key.
+pub fn videos(partitions: &BTreeMap<i32, Index>) -> Vec<Found> {
+    let numbers = numbers(partitions);
+    let mut videos: BTreeMap<Key, (Found, i64)> = BTreeMap::new();
+    for (partition, index) in partitions {
+        for (mut found, newest_ms) in of_partition(*partition, &without(index, &numbers)) {
+            match videos.get_mut(&found.key) {
+                None => {
+                    videos.insert(found.key.clone(), (found, newest_ms));
+                }
+                Some((known, known_ms)) => {
+                    known.spans.append(&mut found.spans);
+                    known.records += found.records;
+                    if newest_ms > *known_ms {
+                        (known.newest, known.codec) = (found.newest, found.codec);
+                        *known_ms = newest_ms;
+                    }
+                }
+            }
+        }
+    }
+    videos
+        .into_values()
+        .map(|(found, _)| Found {
+            spans: joined(found.spans, MAX_SPANS),
+            ..found
+        })
+        .collect()
+}
+
+/// The videos of one partition, each with the time of its newest picture.
+fn of_partition(partition: i32, index: &Index) -> Vec<(Found, i64)> {
+    let looks: Vec<&Look> = index.pictured().collect();
+    let paces = index.paces();
+    let mut seen: BTreeMap<&Key, Vec<(usize, &Sight)>> = BTreeMap::new();
+    for (at, look) in looks.iter().enumerate() {
+        for sight in &look.sights {
+            seen.entry(&sight.key).or_default().push((at, sight));
+        }
+    }
+    let mut found = Vec::new();
+    for (key, sights) in seen {
+        let Some((_, newest)) = sights.last() else {
+            continue;
+        };
+        let pace = paces.get(key);
+        let (mut spans, mut records) = (Vec::<Span>::new(), 0.0);
+        let mut before: Option<(usize, &Sight)> = None;
+        for (at, sight) in &sights {
+            let link =
+                before.map(|(was, last)| link(index, &looks, pace, (was, last), (*at, sight)));
+            records += 1.0;
+            match (link, spans.last_mut()) {
+                (Some(Link::Same { records: more }), Some(span)) => {
+                    span.from_ms = span.from_ms.min(sight.at_ms);
+                    span.to_ms = span.to_ms.max(sight.at_ms);
+                    records += more;
+                }
+                (link, last) => {
+                    if let (
+                        Some(Link::Cut {
+                            played_ms,
+                            records: more,
+                        }),
+                        Some(span),
+                    ) = (link, last)
+                    {
+                        span.to_ms = span.to_ms.saturating_add(played_ms);
+                        records += more;
+                    }
+                    spans.push(Span {
+                        from_ms: sight.at_ms,
+                        to_ms: sight.at_ms,
+                    });
+                }
+            }
+            before = Some((*at, sight));
+        }
+        let video = Found {
+            key: key.clone(),
+            codec: newest.codec,
+            spans,
+            newest: (partition, newest.offset),
+            records,
+        };
+        found.push((video, newest.at_ms));
+    }
+    found
+}
+
+/// How two pictures of one key, with none of it seen between them, belong together.
+enum Link {
+    /// They are in one span, with about so many more of theirs between them.
+    Same { records: f64 },
+    /// They are not; the first one's span goes on for so long behind it.
+    Cut { played_ms: i64, records: f64 },
+}
+
+fn link(
+    index: &Index,
+    looks: &[&Look],
+    pace: Option<&Pace>,
+    (i, before): (usize, &Sight),
+    (j, sight): (usize, &Sight),
+) -> Link {
+    const NOTHING: Link = Link::Cut {
+        played_ms: 0,
+        records: 0.0,
+    };
+    let (Some(a), Some(b)) = (looks.get(i), looks.get(j)) else {
+        return NOTHING;
+    };
+    let passed_ms = sight.at_ms - before.at_ms;
+    let between = sight.offset - before.offset;
+    let share = |look: &Look| look.count(&sight.key) as f64 / look.sights.len().max(1) as f64;
+    let records = if i == j {
+        0.0
+    } else {
+        (between - 1).max(0) as f64 * f64::midpoint(share(a), share(b))
+    };
+    let dense = a.is_steady(&sight.key) || b.is_steady(&sight.key);
+    if j > i + 1 && dense {
+        // Others took its place meanwhile.
+        return NOTHING;
+    }
+    if passed_ms.abs() <= PAUSE_MS {
+        return Link::Same { records };
+    }
+    if i == j || passed_ms < 0 {
+        return NOTHING;
+    }
+    if j > i + 1 {
+        // A camera that sends so seldom that most looks miss it.
+        return Link::Same { records };
+    }
+    if index.unread(a, b).is_none() {
+        return NOTHING;
+    }
+    match pace.and_then(|pace| Some((pace, pace.surplus_ms(passed_ms, between)?))) {
+        None => Link::Same { records },
+        // Somewhere in between is a pause: it is told behind the pictures.
+        Some((pace, _)) => Link::Cut {
+            played_ms: pace.of(between - 1).clamp(0, passed_ms),
+            records,
+        },
+    }
+}
+
+/// The spans by time, those that touch or overlap as one, at most so many.
+pub fn joined(mut spans: Vec<Span>, most: usize) -> Vec<Span> {
+    spans.sort_by_key(|span| (span.from_ms, span.to_ms));
+    let mut out: Vec<Span> = Vec::new();
+    for span in spans {
+        match out.last_mut() {
+            Some(last) if span.from_ms - last.to_ms <= PAUSE_MS => {
+                last.to_ms = last.to_ms.max(span.to_ms);
+            }
+            _ => out.push(span),
+        }
+    }
+    if out.len() <= most {
+        return out;
+    }
+    let mut pauses: Vec<i64> = out
+        .windows(2)
+        .filter_map(|two| Some(two.get(1)?.from_ms - two.first()?.to_ms))
+        .collect();
+    pauses.sort_unstable();
+    // So many joints have to go.
+    let longest = pauses.get(out.len() - most - 1).copied().unwrap_or(0);
+    let mut fewer: Vec<Span> = Vec::new();
+    for span in out {
+        match fewer.last_mut() {
+            Some(last) if span.from_ms - last.to_ms <= longest => last.to_ms = span.to_ms,
+            _ => fewer.push(span),
+        }
+    }
+    fewer
+}
