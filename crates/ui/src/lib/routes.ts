@@ -22,7 +22,13 @@ export const routes = {
   sources: '/sources',
   live: (topic: string, from: string, group?: string | null, key?: string | null) =>
     withQuery(`${topicPath(topic)}/live`, { from, group, key }),
-  mjpeg: (topic: string, from?: string, group?: string | null) => withQuery(`${topicPath(topic)}/video.mjpeg`, { from, group }),
+  mjpeg: (topic: string, from?: string, group?: string | null, key?: string | null) =>
+    withQuery(`${topicPath(topic)}/video.mjpeg`, { from, group, key }),
+  /** All that the topic holds of a camera's video, or of the one there is. */
+  timeline: (topic: string, key?: string | null) => withQuery(`${topicPath(topic)}/timeline`, { key }),
+  /** A small picture of about this time, cheap to make: the key frame in front of it. */
+  thumbnail: (topic: string, at_ms: number, key?: string | null) =>
+    withQuery(`${topicPath(topic)}/snapshot.jpg`, { at: iso(at_ms), key, width: 320, near: 'key' }),
   mp4: (topic: string) => `${topicPath(topic)}/video.mp4`,
   /** As it comes, from the start of a window on. */
   series: (topic: string, { from_ms, window_ms, columns }: { from_ms: number; window_ms: number; columns: number | null }) =>

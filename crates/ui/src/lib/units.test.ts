@@ -2,6 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import * as units from './units';
 
+describe('a place in a video', () => {
+  it.each([[0, '0:00'], [7999, '0:07'], [754_000, '12:34'], [3_723_000, '1:02:03'], [-5, '0:00']])('%d ms is %s', (ms, text) => expect(units.position(ms)).toBe(text));
+});
+
 describe('numbers are rounded for people', () => {
   it.each([
     [0, '0 B'],

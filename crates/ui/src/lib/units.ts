@@ -3,6 +3,8 @@
 
 const unitsOfBytes = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
+const two = (n: number): string => String(n).padStart(2, '0');
+
 /** What a person would say: 1.2, 12, 128. */
 const short = (n: number): string => String(Number(n.toFixed(Math.abs(n) >= 9.95 ? 0 : 1)));
 
@@ -44,14 +46,19 @@ export function duration(ms: number): string {
   return `${Math.round(h / 24)} d`;
 }
 
+/** A place in a video as players say it: `0:07`, `12:30`, `1:02:03`. */
+export function position(ms: number): string {
+  const s = Math.floor(Math.max(0, ms) / 1000);
+  const [h, min] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
+  return h > 0 ? `${h}:${two(min)}:${two(s % 60)}` : `${min}:${two(s % 60)}`;
+}
+
 /** The age of something, never finer than a person would say. */
 export function ago(ms: number): string {
   if (ms < 1500) return 'now';
   if (ms < 99_500) return `${Math.round(ms / 1000)} s ago`;
   return `${duration(ms)} ago`;
 }
-
-const two = (n: number): string => String(n).padStart(2, '0');
 
 /** `14:03:12`, or `14:03:12.345`, in the reader's time zone. */
 export function clockTime(ms: number, withMs = false): string {

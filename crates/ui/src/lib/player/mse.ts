@@ -3,7 +3,9 @@
 
 import { chase, overHole, Target } from './chase';
 import { ServerClock } from './clock';
-import { AppendQueue, joined, type Item } from './queue';
+import { apart_s, AppendQueue, joined, type Item } from './queue';
+import type { Recording } from './recording';
+import { wayTo } from './seek';
 import { PlayerSocket, type PlayerEvent } from './socket';
 import { initialStatus, type PlayerStatus } from './state';
 import { Timeline } from './timeline';
@@ -15,6 +17,14 @@ const keepAhead_s = 40;
 const tick_ms = 100;
 /** No picture for this long, or for five of its lengths, is a publisher that paused. */
 const quiet_ms = 3000;
+/** A publisher that has sent nothing for so long is done, as far as anybody can tell. */
+const over_ms = 10_000;
+/** So close behind the newest picture a viewer has arrived at it. */
+const arrived_s = 0.3;
+/** Whoever goes so close to the newest picture wants that one. */
+const near_ms = 500;
+/** Asked for with a picture that is stepped back to. */
+const stepBack_ms = 2000;
 
 export interface MseOptions {
   video: HTMLVideoElement;
@@ -22,7 +32,13 @@ export interface MseOptions {
   from: string;
   group?: string | null;
   camera?: string | null;
+  /** How fast, away from the live edge. */
+  rate?: number;
+  /** All that the topic holds, where that is known. */
+  recording?: () => Recording | null;
   onStatus: (status: PlayerStatus) => void;
+  /** The viewer went elsewhere, or stopped. */
+  onMoved?: () => void;
 }
 
 export class MsePlayer {
@@ -50,12 +66,21 @@ export class MsePlayer {
   private newestDuration_ms = 0;
   private delays: number[] = [];
   private stopped = false;
+  /** Nothing is on the screen yet of what was asked for: the last picture of before stays meanwhile. */
+  private starting = true;
   /** Media time of the first picture that was asked for. */
   private startAt: number | null = null;
+  /** The capture time to begin at, where more than that was asked for. */
+  private landAt_ms: number | null = null;
+  /** What comes next has nothing to do with what is buffered. */
+  private elsewhere = false;
+  /** Media time where what is of use begins: what lies before it was left by a jump. */
+  private usefulFrom_s = 0;
 
   constructor(private readonly options: MseOptions) {
     this.video = options.video;
     this.status = initialStatus(options.from === 'live');
+    if (!this.status.follow) this.status.rate = options.rate ?? 1;
     this.toEdge = options.from === 'live';
     this.socket = new PlayerSocket({
       topic: options.topic,
@@ -106,68 +131,150 @@ export class MsePlayer {
     this.leaveEdge();
     this.video.pause();
     this.status.paused = true;
-    this.tell();
+    this.moved();
   }
 
   play(): void {
     this.userPaused = false;
     this.status.paused = false;
-    void this.video.play().then(
-      () => (this.status.blocked = false),
-      (error: unknown) => (this.status.blocked = error instanceof DOMException && error.name === 'NotAllowedError'),
-    );
+    // On the way elsewhere what is left behind does not go on.
+    if (!this.isJumping) {
+      void this.video.play().then(
+        () => (this.status.blocked = false),
+        (error: unknown) => (this.status.blocked = error instanceof DOMException && error.name === 'NotAllowedError'),
+      );
+    }
     this.tell();
   }
 
+  /** So many seconds on or back, pauses not counted. */
   seekBy(seconds: number): void {
-    this.seekTo(this.video.currentTime + seconds);
+    const at_s = this.video.currentTime + seconds;
+    const { start_s, end_s, picture, jumpingTo_ms } = this.status;
+    const from_ms = jumpingTo_ms ?? picture?.timestamp_ms;
+    if (from_ms === undefined) return;
+    if (!this.isJumping && at_s >= Math.max(start_s, this.usefulFrom_s) && at_s < end_s - 0.05) {
+      this.leaveEdge();
+      // Where pictures are missing the one before them stands.
+      const there = this.timeline.at(at_s);
+      this.video.currentTime = there ? Math.min(at_s, there.at_s + there.duration_s / 2) : at_s;
+      this.moved();
+    } else if (!this.isJumping && seconds > 0 && this.caughtUp && !this.parked) this.edge();
+    else this.jumpTo(this.recording?.on(from_ms, seconds * 1000) ?? from_ms + seconds * 1000);
   }
 
-  /** 0…1 of what is buffered. */
-  seekToPart(part: number): void {
-    const { start_s, end_s } = this.status;
-    this.seekTo(start_s + (end_s - start_s) * part);
+  /** 0…1 of all there is; of what is buffered where no more is known. */
+  jumpToPart(part: number): void {
+    const { recording } = this;
+    const { held } = this.status;
+    if (recording) this.jumpTo(recording.timeAt(part * recording.length_ms));
+    else if (held) this.jumpTo(held.from_ms + part * (held.to_ms - held.from_ms));
   }
 
-  seekTo(time_s: number): void {
-    const { start_s, end_s } = this.status;
-    if (end_s <= start_s) return;
-    if (time_s >= end_s - 0.05) {
+  /** To the picture of a capture time: at once where it is buffered, else by asking for it. */
+  jumpTo(at_ms: number): void {
+    const { recording, status } = this;
+    const newest_ms = recording?.to_ms ?? (this.caughtUp ? status.held?.to_ms : undefined);
+    if (newest_ms !== undefined && at_ms >= newest_ms - near_ms) {
       this.edge();
       return;
     }
     this.leaveEdge();
-    this.video.currentTime = Math.max(start_s, time_s);
-    this.delays = [];
+    const way = wayTo(at_ms, this.timeline, Math.max(status.start_s, this.usefulFrom_s), status.end_s);
+    // On the way elsewhere the connection is elsewhere too.
+    if (way.to === 'buffer' && !this.isJumping) this.video.currentTime = way.at_s;
+    else this.reopen(new Date(at_ms).toISOString(), at_ms);
+    this.moved();
   }
 
   /** One picture on or back; pauses. */
   step(pictures: number): void {
     if (!this.status.paused) this.pause();
+    if (this.isJumping) return;
+    const shown = this.timeline.at(this.video.currentTime);
     const picture = this.timeline.step(this.video.currentTime, pictures);
-    if (picture) this.video.currentTime = picture.at_s + Math.min(0.001, picture.duration_s / 2);
+    const isFirst = shown !== null && picture === shown && pictures < 0;
+    if (isFirst && shown.timestamp_ms > (this.recording?.from_ms ?? Number.NEGATIVE_INFINITY)) {
+      // The picture before it is not here: asked for with some more, for whoever goes on stepping.
+      const before_ms = shown.timestamp_ms - 1;
+      this.reopen(new Date(before_ms - stepBack_ms).toISOString(), before_ms, before_ms);
+    } else if (picture) this.video.currentTime = picture.at_s + Math.min(0.001, picture.duration_s / 2);
+    this.moved();
   }
 
   /** To the live edge, by what is buffered where that reaches it, else by asking for it. */
   edge(): void {
-    this.status.follow = true;
-    this.delays = [];
-    if (this.caughtUp && !this.parked) this.jumpToEnd();
-    else {
-      this.parked = false;
-      this.caughtUp = false;
+    this.follow();
+    this.userPaused = false;
+    this.status.paused = false;
+    if (this.caughtUp && !this.parked && !this.isJumping) {
+      this.jumpToEnd();
+      this.play();
+    } else {
       this.toEdge = true;
-      this.queue.clear();
-      this.socket.restart('live');
+      this.reopen('live', null);
     }
-    this.play();
+    this.moved();
+  }
+
+  /** How fast, for what has been recorded: at the live edge there is nothing to go faster with, and a slower viewer leaves it. */
+  setRate(rate: number): void {
+    const { status } = this;
+    if (status.follow && rate < 1) this.leaveEdge();
+    status.rate = status.follow ? 1 : rate;
+    if (!status.follow) this.video.playbackRate = rate;
+    this.tell();
+  }
+
+  private get recording(): Recording | null {
+    return this.options.recording?.() ?? null;
+  }
+
+  /** Something else is on the screen than what was asked for. */
+  private get isJumping(): boolean {
+    return this.starting && this.status.shown;
+  }
+
+  /** Leaves what is buffered for something else; the last picture stays until that comes. */
+  private reopen(from: string, to_ms: number | null, landAt_ms: number | null = null): void {
+    this.starting = true;
+    this.startAt = null;
+    this.landAt_ms = landAt_ms;
+    this.elsewhere = true;
+    this.parked = false;
+    this.caughtUp = false;
+    this.status.jumpingTo_ms = to_ms;
+    this.status.jumpingSince_ms ??= Date.now();
+    this.status.skipped = 0;
+    this.queue.clear();
+    this.video.pause();
+    this.socket.restart(from);
+  }
+
+  private follow(): void {
+    this.status.follow = true;
+    this.status.rate = 1;
+    this.delays = [];
   }
 
   private leaveEdge(): void {
     this.status.follow = false;
+    this.toEdge = false;
     this.socket.leaveEdge();
-    this.video.playbackRate = 1;
+    this.video.playbackRate = this.status.rate;
     this.delays = [];
+  }
+
+  private moved(): void {
+    this.options.onMoved?.();
+    this.arrived();
+  }
+
+  /** Something else is on the screen, or about to be. */
+  private arrived(): void {
+    this.status.moves += 1;
+    this.measure(this.bufferedEnd());
+    this.tell();
   }
 
   // What comes.
@@ -246,8 +353,14 @@ export class MsePlayer {
   /** Moves what has come into the source buffer, one append at a time. */
   private pump(): void {
     if (this.stopped || this.source?.readyState !== 'open' || this.buffer?.updating) return;
-    const offset_s = this.queue.takeRebase(this.timeline, this.bufferedEnd());
+    if (!this.starting && this.dropBefore(this.usefulFrom_s)) return;
+    const end_s = this.bufferedEnd();
+    const offset_s = this.queue.takeRebase(this.timeline, end_s, this.elsewhere);
     if (this.queue.waitsForRebase) return;
+    if (offset_s !== null && this.elsewhere) {
+      this.elsewhere = false;
+      this.usefulFrom_s = end_s === null ? 0 : end_s + apart_s / 2;
+    }
     let taken: Item[] = [];
     try {
       const init = this.queue.takeInit();
@@ -293,19 +406,30 @@ export class MsePlayer {
   }
 
   private appended(): void {
-    const { video } = this;
-    if (!this.status.shown && this.startAt !== null && video.buffered.length > 0) {
-      const first = this.startAt;
-      if (video.currentTime < first - 0.001 || this.status.follow) {
-        // The first picture at once; at the edge the newest one, for what came with it is only there to decode it.
-        const end_s = this.bufferedEnd() ?? first;
-        video.currentTime = this.status.follow ? Math.max(first, end_s - this.target.seconds(performance.now())) : first;
-      }
-      this.status.shown = true;
-      if (!this.userPaused) this.play();
-    }
+    if (this.starting && this.startAt !== null && (this.bufferedEnd() ?? 0) > this.startAt) this.begin(this.startAt);
     if (this.toEdge && this.caughtUp && this.queue.length === 0) this.jumpToEnd();
     this.pump();
+  }
+
+  /** Shows the first picture at once; at the edge the newest one, for what came with it is only there to decode it. */
+  private begin(first_s: number): void {
+    const { video, status } = this;
+    let at_s = first_s;
+    if (this.landAt_ms !== null) {
+      const last_ms = this.timeline.last?.timestamp_ms ?? 0;
+      if (last_ms <= this.landAt_ms && !this.caughtUp) return;
+      at_s = this.timeline.shownAt(this.landAt_ms)?.at_s ?? first_s;
+    }
+    this.starting = false;
+    this.landAt_ms = null;
+    const end_s = this.bufferedEnd() ?? first_s;
+    video.currentTime = status.follow ? Math.max(first_s, end_s - this.target.seconds(performance.now())) : at_s + 0.0005;
+    status.shown = true;
+    status.jumpingTo_ms = null;
+    status.jumpingSince_ms = null;
+    this.timeline.dropBefore(this.usefulFrom_s);
+    if (!this.userPaused) this.play();
+    this.arrived();
   }
 
   private jumpToEnd(): void {
@@ -350,6 +474,8 @@ export class MsePlayer {
     this.closeSource();
     this.queue.clear();
     this.timeline.dropBefore(Number.POSITIVE_INFINITY);
+    this.usefulFrom_s = 0;
+    this.starting = true;
     this.startAt = null;
     this.status.shown = false;
     this.openSource();
@@ -372,13 +498,18 @@ export class MsePlayer {
   }
 
   private trim(): void {
-    const { buffer, video } = this;
-    if (!buffer || buffer.updating || buffer.buffered.length === 0) return;
-    const start_s = buffer.buffered.start(0);
-    if (video.currentTime - start_s < keepBack_s * 1.2) return;
-    const until_s = video.currentTime - keepBack_s;
-    buffer.remove(start_s, until_s);
+    const { video } = this;
+    if (video.currentTime - this.status.start_s < keepBack_s * 1.2) return;
+    this.dropBefore(video.currentTime - keepBack_s);
+  }
+
+  /** Forgets what lies before a media time; false where nothing does. */
+  private dropBefore(until_s: number): boolean {
+    const { buffer } = this;
+    if (!buffer || buffer.updating || buffer.buffered.length === 0 || buffer.buffered.start(0) >= until_s) return false;
     this.timeline.dropBefore(until_s);
+    buffer.remove(0, until_s);
+    return true;
   }
 
   /** Enough is buffered: let the server keep the rest until it is needed. */
@@ -392,23 +523,27 @@ export class MsePlayer {
   private tick(): void {
     const { video, status } = this;
     const end_s = this.bufferedEnd();
-    if (end_s !== null && status.shown) {
+    if (end_s !== null && status.shown && !this.starting) {
       const ahead_s = end_s - video.currentTime;
       if (status.follow && !status.paused && !this.toEdge) {
         const { rate, seek_s } = chase(video.currentTime, end_s, this.target.seconds(performance.now()));
         if (seek_s !== null) video.currentTime = seek_s;
         else if (Math.abs(video.playbackRate - rate) > 0.005) video.playbackRate = rate;
+      } else if (this.caughtUp && !this.parked && !status.paused && status.rate >= 1 && ahead_s < arrived_s) {
+        this.follow();
+        this.moved();
       } else if (!this.parked && ahead_s > keepAhead_s) this.park();
       else if (this.parked && ahead_s < keepAhead_s / 4 && !status.paused) {
         this.parked = false;
         this.socket.goOn();
       }
+      if (!status.follow && video.playbackRate !== status.rate) video.playbackRate = status.rate;
       this.jumpHole();
       this.trim();
     }
     this.measure(end_s);
     this.ticks += 1;
-    if (this.ticks % 10 === 0 && status.picture) this.socket.shown(status.picture.partition, status.picture.offset);
+    if (this.ticks % 10 === 0 && status.picture && !this.starting) this.socket.shown(status.picture.partition, status.picture.offset);
     this.pump();
     this.tell();
   }
@@ -429,11 +564,16 @@ export class MsePlayer {
     status.current_s = video.currentTime;
     status.end_s = end_s ?? 0;
     status.start_s = video.buffered.length > 0 ? video.buffered.start(0) : 0;
+    const [first, last] = [this.timeline.first, this.timeline.last];
+    status.held = first && last && !this.starting ? { from_ms: first.timestamp_ms, to_ms: last.timestamp_ms } : null;
+    status.caughtUp = this.caughtUp;
     status.picture = status.shown ? this.timeline.at(video.currentTime) : null;
     const silence_ms = Date.now() - this.newest_ms;
     const atEnd = end_s !== null && end_s - video.currentTime < 0.5;
     const isQuiet = status.shown && atEnd && !this.parked && silence_ms > Math.max(quiet_ms, 5 * this.newestDuration_ms);
     status.quiet_ms = isQuiet ? silence_ms : null;
+    const age_ms = last ? this.clock.now_ms() - last.timestamp_ms : 0;
+    status.ended_ms = isQuiet && this.caughtUp && !(this.recording?.live ?? age_ms < over_ms) ? Math.max(0, age_ms) : null;
     if ((!status.follow || this.delays.length === 0) && status.picture) {
       status.delay_ms = Math.max(0, this.clock.now_ms() - status.picture.timestamp_ms);
     } else if (this.delays.length > 0) {

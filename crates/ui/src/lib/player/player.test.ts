@@ -4,7 +4,7 @@ import { TestSocket, TestTimers } from '../stand-ins';
 import { chase, overHole, Target } from './chase';
 import { ServerClock } from './clock';
 import { parseHeader, payload, type Header } from './header';
-import { AppendQueue, joined, origin_s } from './queue';
+import { apart_s, AppendQueue, joined, origin_s } from './queue';
 import { PlayerSocket, type PlayerEvent } from './socket';
 import { initialStatus, say } from './state';
 import { Timeline } from './timeline';
@@ -105,6 +105,14 @@ describe('the time line', () => {
     expect(timeline.step(1.2, 1)?.offset).toBe(4);
   });
 
+  it('finds the picture of a capture time, and the one behind a pause for a time in it', () => {
+    const timeline = new Timeline();
+    for (const [at_s, timestamp_ms] of [[1, 1000], [1.04, 1040], [1.08, 3_601_000]] as const) timeline.add({ ...picture(at_s, timestamp_ms), timestamp_ms });
+    expect([999, 1000, 1039, 1041, 1_800_000, 3_601_039, 3_601_041].map((t) => timeline.shownAt(t)?.timestamp_ms)).toEqual([
+      undefined, 1000, 1000, 1040, 3_601_000, 3_601_000, undefined,
+    ]);
+  });
+
   it('drops what is no longer buffered, all of it where need be', () => {
     const timeline = new Timeline();
     for (let i = 0; i < 5; i += 1) timeline.add(picture(1 + i * 0.04, i));
@@ -203,6 +211,14 @@ describe('what has come but is not appended yet', () => {
     queue.opened();
     queue.fragment(header({ key: true, pts_us: 500_000, offset: 90 }), bytes);
     expect(queue.takeRebase(timeline, 33)).toBeCloseTo(32.5);
+  });
+
+  it('what a jump brings stands apart from what is buffered, though the same record is there', () => {
+    timeline.add({ at_s: 12, duration_s: 0.04, partition: 0, offset: 50, timestamp_ms: 777 });
+    queue.opened();
+    queue.fragment(header({ key: true, preroll: true, pts_us: 2_000_000, offset: 50, timestamp_ms: 777 }), bytes);
+    expect(queue.takeRebase(timeline, 33, true)).toBeCloseTo(33 + apart_s - 2);
+    expect(queue.waitsForRebase).toBe(false);
   });
 
   it('records that come again are laid over themselves', () => {
@@ -347,6 +363,9 @@ describe('how the player says how it stands', () => {
     ['behind', { ...base, follow: false, delay_ms: 12_300 }, 'warn', '12 s behind'],
     ['paused', { ...base, paused: true, follow: false, delay_ms: 1500 }, 'warn', 'Paused · 1.5 s behind'],
     ['quiet', { ...base, quiet_ms: 4200 }, 'idle', 'No new picture for 4.2 s'],
+    ['ended', { ...base, quiet_ms: 15_000, ended_ms: 240_000 }, 'idle', 'Ended · last picture 4 min ago'],
+    ['a quick jump', { ...base, follow: false, delay_ms: 12_300, jumpingSince_ms: 9900 }, 'warn', '12 s behind'],
+    ['a slow jump', { ...base, follow: false, delay_ms: 12_300, jumpingSince_ms: 9000 }, 'idle', 'Loading'],
     ['waiting', { ...base, waiting: 'Kafka is away.', waitingSince_ms: 8000 }, 'warn', 'Waiting, 2.0 s'],
     ['reconnecting', { ...base, link: { state: 'reconnecting', since_ms: 7000 } as const }, 'warn', 'Reconnecting, 3.0 s'],
     ['blocked', { ...base, blocked: true }, 'idle', 'Press space to play'],

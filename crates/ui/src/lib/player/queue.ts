@@ -14,6 +14,9 @@ export type Item =
 /** Media time of the first picture ever: above zero, so that decode times before it stay positive. */
 export const origin_s = 1;
 
+/** Between what is buffered and what has nothing to do with it: room for pictures that are shown before their key frame. */
+export const apart_s = 1;
+
 /** Appended at once at most; keeps one append short. */
 const batchBytes = 1 << 20;
 
@@ -55,20 +58,25 @@ export class AppendQueue {
 
   /**
    * The offset in seconds to add to the fragments' times, where a new time line stands at the head and enough of it has come to
-   * tell; the mark is taken out. `end_s` is where the buffer ends now, null while there is none.
+   * tell; the mark is taken out. `end_s` is where the buffer ends now, null while there is none. `elsewhere`: what comes does not
+   * go on from what is buffered, and is kept apart from it.
    */
-  takeRebase(timeline: Timeline, end_s: number | null): number | null {
+  takeRebase(timeline: Timeline, end_s: number | null, elsewhere = false): number | null {
     if (this.items[0]?.kind !== 'rebase') return null;
     let firstPts_s: number | null = null;
     for (const item of this.items.slice(1)) {
       if (item.kind === 'rebase') {
         // Overtaken by yet another connection.
         this.items.shift();
-        return this.takeRebase(timeline, end_s);
+        return this.takeRebase(timeline, end_s, elsewhere);
       }
       if (item.kind !== 'fragment') continue;
       const pts_s = item.header.pts_us / 1e6;
       firstPts_s ??= pts_s;
+      if (elsewhere) {
+        this.items.shift();
+        return (end_s === null ? origin_s : end_s + apart_s) - firstPts_s;
+      }
       const known = timeline.find(item.header.partition, item.header.offset);
       if (known && Math.abs(known.timestamp_ms - item.header.timestamp_ms) < 1) {
         this.items.shift();

@@ -18,6 +18,8 @@ export interface PlayerStatus {
   delay_ms: number | null;
   /** Since the newest picture came; null while they keep coming. */
   quiet_ms: number | null;
+  /** Nothing more has come for long: how old the last picture is. */
+  ended_ms: number | null;
   /** The server has nothing to send just now, in its words. */
   waiting: string | null;
   waitingSince_ms: number;
@@ -32,6 +34,17 @@ export interface PlayerStatus {
   start_s: number;
   end_s: number;
   current_s: number;
+  /** How fast; 1 at the live edge. */
+  rate: number;
+  /** Capture times of the first and last picture that are here. */
+  held: { from_ms: number; to_ms: number } | null;
+  /** Everything up to the newest picture has come. */
+  caughtUp: boolean;
+  /** The moment that has been asked for and is not on the screen yet; null too where that is the live edge. */
+  jumpingTo_ms: number | null;
+  jumpingSince_ms: number | null;
+  /** How often the viewer went elsewhere, and arrived there. */
+  moves: number;
   /** Why this cannot be played by Media Source Extensions here; the page shows `video.mjpeg` instead. */
   unsupported: string | null;
 }
@@ -44,6 +57,7 @@ export const initialStatus = (follow: boolean): PlayerStatus => ({
   follow,
   delay_ms: null,
   quiet_ms: null,
+  ended_ms: null,
   waiting: null,
   waitingSince_ms: 0,
   skipped: 0,
@@ -56,8 +70,18 @@ export const initialStatus = (follow: boolean): PlayerStatus => ({
   start_s: 0,
   end_s: 0,
   current_s: 0,
+  rate: 1,
+  held: null,
+  caughtUp: false,
+  jumpingTo_ms: null,
+  jumpingSince_ms: null,
+  moves: 0,
   unsupported: null,
 });
+
+/** What is to be shown at once when it changes; the rest are numbers that move all the time. */
+export const stateOf = (s: PlayerStatus): string =>
+  JSON.stringify([s.link.state, s.shown, s.paused, s.blocked, s.follow, s.waiting, s.quiet_ms === null, s.ended_ms === null, s.skipped, s.camera, s.cameras.length, s.rate, s.moves]);
 
 export type Tone = 'idle' | 'live' | 'warn' | 'bad';
 
@@ -73,6 +97,9 @@ export interface Said {
   problem?: Problem;
 }
 
+/** A jump that takes no longer is not spoken of. */
+const patience_ms = 400;
+
 export function say(s: PlayerStatus, now_ms: number): Said {
   const { link } = s;
   if (link.state === 'refused') return { tone: 'bad', text: link.problem.title, problem: link.problem };
@@ -80,6 +107,7 @@ export function say(s: PlayerStatus, now_ms: number): Said {
     return { tone: 'warn', text: `Reconnecting, ${units.duration(Math.max(0, now_ms - link.since_ms))}`, stale: true };
   }
   if (s.blocked) return { tone: 'idle', text: 'Press space to play' };
+  if (s.jumpingSince_ms !== null && now_ms - s.jumpingSince_ms > patience_ms) return { tone: 'idle', text: 'Loading', stale: true };
   const exact = s.delay_ms === null ? {} : { title: `${Math.round(s.delay_ms)} ms from capture to screen` };
   const behind = s.delay_ms === null ? '' : ` · ${units.duration(s.delay_ms)} behind`;
   if (s.paused) return { tone: 'warn', text: `Paused${behind}`, edge: true, ...exact };
@@ -87,6 +115,9 @@ export function say(s: PlayerStatus, now_ms: number): Said {
     return { tone: 'warn', text: `Waiting, ${units.duration(now_ms - s.waitingSince_ms)}`, title: s.waiting, stale: s.shown };
   }
   if (!s.shown) return { tone: 'idle', text: 'Loading' };
+  if (s.ended_ms !== null) {
+    return { tone: 'idle', text: `Ended · last picture ${units.ago(s.ended_ms)}`, title: 'Nothing more has been published; what comes is shown.' };
+  }
   if (s.quiet_ms !== null) {
     return { tone: 'idle', text: `No new picture for ${units.duration(s.quiet_ms)}`, title: 'The publisher has stopped or paused.' };
   }

@@ -12,6 +12,8 @@ export interface Picture {
 
 /** Rounding in the browser's clocks: a picture is shown at a time that is off by less than this. */
 const slack_s = 0.002;
+/** Capture times farther apart have a pause between them. */
+const pause_ms = 10_000;
 
 export class Timeline {
   private pictures: Picture[] = [];
@@ -30,6 +32,18 @@ export class Timeline {
     return this.pictures[this.indexAt(time_s)] ?? null;
   }
 
+  /** The picture that was the newest at a capture time, or the next one where that lies in a pause; null where it is not here. */
+  shownAt(at_ms: number): Picture | null {
+    for (let i = this.pictures.length - 1; i >= 0; i -= 1) {
+      const picture = this.pictures[i]!;
+      const next = this.pictures[i + 1];
+      if (picture.timestamp_ms > at_ms) continue;
+      if (!next) return at_ms < picture.timestamp_ms + picture.duration_s * 1000 ? picture : null;
+      if (next.timestamp_ms > at_ms) return at_ms - picture.timestamp_ms > pause_ms ? next : picture;
+    }
+    return null;
+  }
+
   /** The picture `steps` before or after the one shown; the first or last where there are fewer. */
   step(time_s: number, steps: number): Picture | null {
     const at = Math.max(0, this.indexAt(time_s)) + steps;
@@ -42,6 +56,10 @@ export class Timeline {
       if (p.offset === offset && p.partition === partition) return p;
     }
     return null;
+  }
+
+  get first(): Picture | null {
+    return this.pictures[0] ?? null;
   }
 
   get last(): Picture | null {
