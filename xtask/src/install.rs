@@ -211,6 +211,16 @@ pub fn compile(
 
 /// Builds the Go program in `interop/go/NAME` and gives its path.
 pub fn go_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    go_build(workspace, name, ".", "1")
+}
+
+/// Builds go2rtc in the version that `interop/go/go2rtc/go.mod` names, and gives its path.
+pub fn go2rtc(workspace: &Workspace) -> Result<PathBuf> {
+    // Its C files are for its Go to be made from, not to be compiled.
+    go_build(workspace, "go2rtc", "github.com/AlexxIT/go2rtc", "0")
+}
+
+fn go_build(workspace: &Workspace, name: &str, package: &str, cgo: &str) -> Result<PathBuf> {
     let go = program(workspace, "go")?;
     let built = workspace.cache.join("go").join(name);
     fs::create_dir_all(workspace.cache.join("go"))?;
@@ -218,14 +228,15 @@ pub fn go_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
         Command::new(go)
             .args(["build", "-o"])
             .arg(&built)
-            .arg(".")
+            .arg(package)
+            .env("CGO_ENABLED", cgo)
             .current_dir(workspace.path(&format!("interop/go/{name}"))),
         b"",
         FETCH,
     )
     .map_err(|error| {
         cannot(format!(
-            "the Go client {name} could not be built: {error:#}"
+            "the Go program {name} could not be built: {error:#}"
         ))
     })?;
     if !built.is_file() {

@@ -2,19 +2,19 @@
 //!
 //! One 720p film of 1.2 Mbit/s goes round and round; its records' timestamps are when each picture was due.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::audience::{Audience, Seen};
 use super::video::{one, settle};
 use super::{Bench, Figure, Measurement};
 use crate::http;
-use crate::install::program;
+use crate::install::{self, program};
 use crate::interop::server::Weir;
-use crate::process::{Running, cpu_time, resident_bytes, run};
+use crate::process::{Running, cpu_time, free_port, local, resident_bytes, run};
 
 pub(super) const MEASUREMENTS: &[Measurement] = &[("viewers", viewers)];
 
@@ -120,7 +120,7 @@ fn viewers(bench: &Bench) -> Result<Vec<Figure>> {
             &format!(
                 "1.2 Mbit/s over the player's WebSocket, every tenth of ten and more reads nothing, {} pictures read, {} connections ended; none: {:.1} %. \
                  Wanted of 1,000: at most 35 %, 8 and 40 ms, 128 kB, none lost. Others elsewhere, on a quiet machine: go2rtc by MSE over \
-                 WebSocket 51 %, 6.5 and 61 ms, 2.1 MiB; MediaMTX by RTSP 84 %, 10 and 120 ms",
+                 WebSocket 51 %, 6.5 and 61 ms, 2.1 MiB (and here, below); MediaMTX by RTSP 84 %, 10 and 120 ms",
                 cost.seen.delays_ms.len(),
                 cost.seen.ended,
                 none.cpu
@@ -128,7 +128,66 @@ fn viewers(bench: &Bench) -> Result<Vec<Figure>> {
         ));
         settle(Duration::from_secs(2));
     }
+    drop((publisher, server));
+    figures.push(go2rtc(bench, &file)?);
     Ok(figures)
+}
+
+/// The same film and as many viewers of go2rtc, which take what its own page plays: fragmented MP4 over a WebSocket.
+fn go2rtc(bench: &Bench, film: &Path) -> Result<Figure> {
+    let program_path = install::go2rtc(bench.workspace)?;
+    let ffmpeg = program(bench.workspace, "ffmpeg")?;
+    let folder = bench.folder("go2rtc")?;
+    let (web, rtsp) = (local(free_port()?), local(free_port()?));
+    let config = folder.join("go2rtc.yaml");
+    std::fs::write(
+        &config,
+        format!(
+            "api: {{listen: \"{web}\"}}\nrtsp: {{listen: \"{rtsp}\"}}\nwebrtc: {{listen: \"\"}}\nffmpeg: {{bin: \"{}\"}}\n\
+             streams:\n  cam: \"exec:{} -hide_banner -loglevel error -re -stream_loop -1 -i {} -c copy -rtsp_transport tcp -f rtsp {{output}}\"\n",
+            ffmpeg.display(),
+            ffmpeg.display(),
+            film.display()
+        ),
+    )?;
+    let mut server = Running::start(
+        "go2rtc",
+        Command::new(program_path).arg("-config").arg(&config),
+        &folder,
+    )?;
+    server.until_it_listens(web, DEADLINE)?;
+    let says = r#"{"type":"mse","value":"avc1.640029,avc1.64002A,avc1.640033"}"#;
+    let [fewest, .., most] = VIEWERS;
+    let mut costs = Vec::new();
+    for count in [fewest, most] {
+        let mut audience = Audience::new()?;
+        for _ in 0..count {
+            audience.join(web, "/api/ws?src=cam", Some(says))?;
+        }
+        let cost = cost(server.id(), &mut audience, (count >= 10).then_some(10))?;
+        ensure!(cost.seen.bytes > 0, "go2rtc sent nothing");
+        server.still_runs()?;
+        costs.push((count, cost));
+    }
+    let [(_, first), (count, last)] = &costs[..] else {
+        unreachable!("two were measured")
+    };
+    let each = (last.resident_bytes - first.resident_bytes) / (count - 1) as f64;
+    Ok(one(
+        &format!(
+            "the same film and {count} viewers at go2rtc 1.9.13, beside: processor above one; memory a viewer"
+        ),
+        format!(
+            "{:.1} % of a core; {:.0} kB",
+            last.cpu - first.cpu,
+            each / 1e3
+        ),
+        &format!(
+            "MSE over WebSocket as its own page asks for, every tenth reads nothing; {:.0} MB read, {} connections ended",
+            last.seen.bytes as f64 / 1e6,
+            last.seen.ended
+        ),
+    ))
 }
 
 /// The value below which a part of all lies.
