@@ -108,10 +108,12 @@ impl TransactionalProducer {
                 Outcome::Done => return Ok(()),
                 Outcome::Again(_) => {}
                 Outcome::Aborted(error) => {
-                    // The record that was given up is the reason.
-                    let error = self.producer.take_failure().unwrap_or(error);
+                    // The record that was given up is the reason, unless it only went with the others.
+                    let failure = self.producer.take_failure();
+                    let failure =
+                        failure.filter(|failure| !matches!(failure, ClientError::Closed { .. }));
                     self.abort().await?;
-                    return Err(error);
+                    return Err(failure.unwrap_or(error));
                 }
                 Outcome::Ended(error) => return Err(error),
             }
