@@ -178,7 +178,7 @@ fn go2rtc(bench: &Bench, film: &Path) -> Result<Figure> {
             "the same film and {count} viewers at go2rtc 1.9.13, beside: processor above one; memory a viewer"
         ),
         format!(
-            "{:.1} % of a core; {:.0} kB",
+            "go2rtc: {:.1} % of a core; {:.0} kB",
             last.cpu - first.cpu,
             each / 1e3
         ),
