@@ -215,6 +215,19 @@ fn exported(context: &Context, topic: &str, arguments: &[&str]) -> Result<Vec<u8
     Ok(output.stdout)
 }
 
+/// Packets of a film that are only there for others to be decoded by.
+fn hidden(context: &Context, path: &str) -> Result<usize> {
+    let text = run(
+        Command::new(program(context.workspace, "ffprobe")?)
+            .args(["-v", "error", "-select_streams", "v:0"])
+            .args(["-show_entries", "packet=flags", "-of", "csv=p=0", path]),
+        b"",
+        DEADLINE,
+    )?
+    .text();
+    Ok(text.lines().filter(|flags| flags.contains('D')).count())
+}
+
 fn export(context: &Context) -> Result<String> {
     let folder = context.folder("exported")?;
     let mut said = Vec::new();
@@ -222,6 +235,7 @@ fn export(context: &Context) -> Result<String> {
         ("film.mp4", "libx264"),
         ("film-vp9.webm", "libvpx-vp9"),
         ("film-hevc.mp4", "libx265"),
+        ("film-av1.mp4", "libsvtav1"),
     ] {
         let file = video_file(context, name, codec)?;
         let topic = published(context, &file)?;
@@ -252,7 +266,11 @@ fn export(context: &Context) -> Result<String> {
             &topic,
             &[&path, "--from", "0:01.4", "--to", "0:03"],
         )?;
-        let cut = pictures(context, &path)?;
+        let mut cut = pictures(context, &path)?;
+        if codec == "libsvtav1" {
+            // ffmpeg marks what the edit list hides as to be thrown away, and its AV1 decoders show it all the same.
+            cut.drain(..hidden(context, &path)?.min(cut.len()));
+        }
         let wanted = original.get(35..75).unwrap_or_default();
         ensure!(
             cut == wanted,
