@@ -15,11 +15,17 @@ fuzz_target!(|bytes: &[u8]| {
     };
     for _ in 0..10_000 {
         match demuxer.next() {
-            Ok(Some(_)) => {}
+            Ok(Some(unit)) => while let Ok(Some(_)) = demuxer.next_sound(unit.dts_us) {},
             _ => break,
+        }
+    }
+    for _ in 0..10_000 {
+        if !matches!(demuxer.next_sound(i64::MAX), Ok(Some(_))) {
+            break;
         }
     }
     assert!(demuxer.damage().len() <= container::MAX_DAMAGE);
     let _ = demuxer.seek(1_000_000);
     let _ = demuxer.next();
+    let _ = demuxer.next_sound(i64::MAX);
 });

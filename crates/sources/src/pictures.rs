@@ -1,11 +1,12 @@
-//! Access units and pictures as records, with the headers every reader knows them by.
+//! Access units, pictures and sound as records, with the headers every reader knows them by.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use weir_base::time::Timestamp;
 use weir_client::{NewRecord, TopicSpec};
-use weir_media::record::PictureMeta;
+use weir_media::record::{PictureMeta, SINCE_KEY, SoundMeta};
+use weir_media::sound::{SoundTrack, SoundUnit};
 use weir_media::{AccessUnit, Codec, fmp4};
 
 /// A topic for video: one partition, since pictures have an order, and room for a large picture.
@@ -26,6 +27,10 @@ pub(crate) struct PictureRecords {
     gop_index: Option<u32>,
     /// Of the key frame last seen.
     described: Option<(String, (u32, u32))>,
+    /// The sound beside them, where there is some.
+    sound: Option<SoundTrack>,
+    /// Records since the last key frame, that one counted.
+    since_key: Option<u32>,
 }
 
 impl PictureRecords {
@@ -36,7 +41,37 @@ impl PictureRecords {
             codec,
             gop_index: None,
             described: None,
+            sound: None,
+            since_key: None,
         }
+    }
+
+    /// With sound between the pictures.
+    pub(crate) fn with_sound(self, sound: Option<SoundTrack>) -> Self {
+        Self { sound, ..self }
+    }
+
+    /// An access unit of the sound; `None` where none was spoken of.
+    pub(crate) fn sound(&mut self, unit: &SoundUnit, captured: Timestamp) -> Option<NewRecord> {
+        let track = self.sound.as_ref()?;
+        let meta = SoundMeta {
+            codec: track.codec,
+            pts_us: Some(unit.pts_us),
+            codec_string: Some(track.codec_string.clone()),
+            channels: Some(track.channels),
+        };
+        let record = self.record_of(meta.to_headers(), unit.data.clone(), captured);
+        Some(self.counted(record))
+    }
+
+    /// Where sound lies between the pictures, their own count does not say where the key frame is.
+    fn counted(&mut self, record: NewRecord) -> NewRecord {
+        let (Some(_), Some(since)) = (&self.sound, self.since_key.as_mut()) else {
+            return record;
+        };
+        let said = since.to_string();
+        *since = since.saturating_add(1);
+        record.header(SINCE_KEY, said)
     }
 
     /// An access unit; its times are since the publisher's start.
@@ -55,7 +90,10 @@ impl PictureRecords {
                 Err(error) => tracing::debug!("a key frame that cannot be described: {error}"),
             }
         }
-        self.record(
+        if unit.key {
+            self.since_key = Some(1);
+        }
+        let record = self.record(
             &PictureMeta {
                 codec: self.codec,
                 key: unit.key,
@@ -67,7 +105,12 @@ impl PictureRecords {
             },
             unit.data.clone(),
             captured,
-        )
+        );
+        if unit.key {
+            record
+        } else {
+            self.counted(record)
+        }
     }
 
     /// A whole picture.
@@ -94,13 +137,21 @@ impl PictureRecords {
     }
 
     fn record(&self, meta: &PictureMeta, data: Bytes, captured: Timestamp) -> NewRecord {
+        self.record_of(meta.to_headers(), data, captured)
+    }
+
+    fn record_of(
+        &self,
+        headers: Vec<(&'static str, String)>,
+        data: Bytes,
+        captured: Timestamp,
+    ) -> NewRecord {
         NewRecord {
             topic: self.topic.clone(),
             partition: None,
             key: Some(self.key.clone()),
             value: Some(data),
-            headers: meta
-                .to_headers()
+            headers: headers
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), Bytes::from(value)))
                 .collect(),

@@ -2,7 +2,8 @@
 //!
 //! Times: `pts` and `dts` of the records count from the first picture published, and go on forward when the file is repeated. A
 //! record's timestamp is when its picture would have been captured if the file were happening now: the start plus `pts` in real
-//! time; otherwise when it is sent. Records come in decode order, each when its `dts` is due.
+//! time; otherwise when it is sent. Records come in decode order, each when its `dts` is due. Sound in AAC or Opus goes between them, each
+//! when its `pts` is due, behind the first picture.
 
 mod reading;
 mod timeline;
@@ -12,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use weir_base::time::{Clock, SystemClock};
+use weir_base::time::{Clock, SystemClock, Timestamp};
 use weir_client::{Kafka, NewRecord, ProducerOptions};
+use weir_media::sound::SoundUnit;
 
 use self::reading::{Item, Reading, published_codec, seconds};
 use crate::outlet::Outlet;
@@ -75,6 +77,8 @@ pub struct VideoFile {
     pub jpeg_quality: u8,
     /// Of [`CodecChoice::H264`]; `None`: by the picture's size.
     pub bitrate_bps: Option<u32>,
+    /// With the file's sound, where it has some.
+    pub sound: bool,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -94,6 +98,7 @@ impl VideoFile {
             to_us: None,
             jpeg_quality: 85,
             bitrate_bps: None,
+            sound: true,
             clock: Arc::new(SystemClock::new()),
         }
     }
@@ -117,6 +122,8 @@ impl VideoFile {
         let reading = opened.map_err(|error| SourceError::Media(error.to_string()))??;
         let codec = published_codec(self.codec, reading.track());
         let duration_us = reading.track().duration_us;
+        let sound = reading.sound().cloned();
+        let left_out = reading.sound_left_out();
         let outlet = Outlet::open(
             kafka,
             pictures::topic(&self.topic),
@@ -134,9 +141,21 @@ impl VideoFile {
                 |name| name.to_string_lossy().into_owned(),
             )
         });
+        if let Some(track) = &sound {
+            outlet.note(&format!(
+                "with its sound: {}, {} Hz, {} channel{}",
+                track.codec.name(),
+                track.rate_hz,
+                track.channels,
+                if track.channels == 1 { "" } else { "s" }
+            ));
+        }
+        if let Some(left_out) = &left_out {
+            outlet.note(left_out);
+        }
         let mut items = reading.start();
         let mut sending = Sending {
-            records: PictureRecords::new(outlet.topic().clone(), &key, codec),
+            records: PictureRecords::new(outlet.topic().clone(), &key, codec).with_sound(sound),
             inter: codec.is_inter(),
             pacer: Pacer::start(&*self.clock),
             clock: self.clock.clone(),
@@ -158,6 +177,11 @@ impl VideoFile {
                 Some(Item::Failed(error)) => return Err(error),
                 Some(Item::Damage { pictures, what }) => {
                     sending.outlet.pass_over(pictures, Some(what));
+                }
+                Some(Item::Sound(unit)) => {
+                    if !sending.sound(&unit, &shutdown).await? {
+                        break Ended::Shutdown;
+                    }
                 }
                 Some(item) => {
                     if !sending.picture(item, &shutdown).await? {
@@ -239,27 +263,17 @@ impl Sending {
         else {
             return Ok(true);
         };
-        let first_dts_us = *self.first_dts_us.get_or_insert(unit.dts_us);
-        let published_us = unit.dts_us.saturating_sub(first_dts_us).max(0);
+        let published_us = self.published_us(unit.dts_us);
         let due = match self.pace {
             Pace::Realtime => Duration::from_micros(published_us.unsigned_abs()),
             Pace::Max => Duration::ZERO,
             Pace::Every(each) => each.saturating_mul(self.count),
         };
         self.count = self.count.saturating_add(1);
-        if self.pace != Pace::Max {
-            let late = self.pacer.late(due, &*self.clock);
-            if late > PATIENCE {
-                self.pacer.forgive(late);
-            }
-            if !sleep(self.pacer.wait(due, &*self.clock), shutdown).await {
-                return Ok(false);
-            }
+        if !self.wait_until(due, shutdown).await {
+            return Ok(false);
         }
-        let captured = match self.pace {
-            Pace::Realtime => self.pacer.wall(unit.pts_us),
-            Pace::Max | Pace::Every(_) => self.clock.now(),
-        };
+        let captured = self.captured(unit.pts_us);
         let record = match size {
             Some(size) => self
                 .records
@@ -287,6 +301,50 @@ impl Sending {
             ..Snapshot::default()
         });
         Ok(true)
+    }
+
+    /// Sends sound; `false` if told to end. With a record every so many seconds it goes with the picture in front of it.
+    async fn sound(
+        &mut self,
+        unit: &SoundUnit,
+        shutdown: &CancellationToken,
+    ) -> Result<bool, SourceError> {
+        if self.pace == Pace::Realtime {
+            let due = Duration::from_micros(self.published_us(unit.pts_us).unsigned_abs());
+            if !self.wait_until(due, shutdown).await {
+                return Ok(false);
+            }
+        }
+        let captured = self.captured(unit.pts_us);
+        match self.records.sound(unit, captured) {
+            Some(record) => self.outlet.send(record, shutdown).await,
+            None => Ok(true),
+        }
+    }
+
+    /// How long after the start something of this time is due.
+    fn published_us(&mut self, at_us: i64) -> i64 {
+        let first_us = *self.first_dts_us.get_or_insert(at_us);
+        at_us.saturating_sub(first_us).max(0)
+    }
+
+    /// `false` if told to end.
+    async fn wait_until(&mut self, due: Duration, shutdown: &CancellationToken) -> bool {
+        if self.pace == Pace::Max {
+            return true;
+        }
+        let late = self.pacer.late(due, &*self.clock);
+        if late > PATIENCE {
+            self.pacer.forgive(late);
+        }
+        sleep(self.pacer.wait(due, &*self.clock), shutdown).await
+    }
+
+    fn captured(&self, pts_us: i64) -> Timestamp {
+        match self.pace {
+            Pace::Realtime => self.pacer.wall(pts_us),
+            Pace::Max | Pace::Every(_) => self.clock.now(),
+        }
     }
 
     fn refuse(&mut self, record: &NewRecord, file_us: i64) {

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use weir_client::TopicSpec;
+use weir_media::record::{read_sound, since_key};
+use weir_media::sound::SoundCodec;
 use weir_media::synthetic::{self, Clip, Mp4Layout};
 use weir_media::{AccessUnit, Codec};
 use weir_sources::lines::{Input, Lines};
@@ -143,6 +145,114 @@ async fn the_test_card_is_h264_that_shows_when_it_was_drawn() {
     assert_eq!(first.header("gop-index"), Some(&b"0"[..]));
     let info = kafka.topic(topic).await.unwrap();
     assert_eq!(info.partitions.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_films_sound_is_published_between_its_pictures_in_order_of_time() {
+    let bench = bench().await;
+    let units = clip();
+    // A second more than the pictures' two.
+    let sound = synthetic::sound(SoundCodec::Aac, 0, 141);
+    let bytes = synthetic::mp4_with_sound(&units, SoundCodec::Aac, &sound);
+    let path = bench.file("film.mp4", &bytes);
+    let file = |topic: &str| VideoFile {
+        pace: Pace::Max,
+        ..VideoFile::new(path.clone(), topic)
+    };
+    let (summary, notes) = publish(&bench, file("film")).await;
+    assert_eq!(notes, ["with its sound: AAC, 48000 Hz, 2 channels"]);
+    let records = all(&bench.kafka, "film").await;
+    assert_eq!(summary.records, records.len() as u64);
+    let (mut heard, mut shown, mut key_at, mut decoded_us) = (0, 0, 0, i64::MIN);
+    for (at, record) in (0_u32..).zip(&records) {
+        assert_eq!(record.key.as_deref(), Some(&b"film.mp4"[..]));
+        let Some(said) = read_sound(record.header_pairs()) else {
+            let picture = meta(record);
+            shown += 1;
+            decoded_us = picture.dts_us.unwrap();
+            if picture.key {
+                key_at = at;
+                continue;
+            }
+            assert_eq!(since_key(record.header_pairs()), Some(at - key_at));
+            continue;
+        };
+        let unit = &sound[heard];
+        heard += 1;
+        assert_eq!(record.value.as_ref(), Some(&unit.data));
+        assert_eq!(said.pts_us, Some(unit.pts_us));
+        assert_eq!(said.codec_string.as_deref(), Some("mp4a.40.2"));
+        assert_eq!(said.channels, Some(2));
+        assert_eq!(since_key(record.header_pairs()), Some(at - key_at));
+        assert!(decoded_us <= unit.pts_us.max(units[0].dts_us), "{at}");
+    }
+    assert_eq!((heard, shown), (sound.len(), units.len()));
+
+    let without = VideoFile {
+        sound: false,
+        ..file("silent")
+    };
+    let (summary, notes) = publish(&bench, without).await;
+    assert_eq!((summary.records, notes.len()), (units.len() as u64, 0));
+    let stills = VideoFile {
+        codec: CodecChoice::Jpeg,
+        to_us: Some(200_000),
+        ..file("stills")
+    };
+    let (_, notes) = publish(&bench, stills).await;
+    assert_eq!(notes.len(), 0);
+    for record in all(&bench.kafka, "stills").await {
+        assert_eq!(meta(&record).codec, Codec::Jpeg);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_that_is_repeated_has_no_sound_of_two_laps_at_once() {
+    let bench = bench().await;
+    let units = Clip {
+        pictures: 10,
+        ..Clip::default()
+    }
+    .h264();
+    let sound = synthetic::sound(SoundCodec::Opus, 0, 60);
+    let bytes = synthetic::mp4_with_sound(&units, SoundCodec::Opus, &sound);
+    bench
+        .kafka
+        .create_topic(TopicSpec::new("film").partitions(1))
+        .await
+        .unwrap();
+    let file = VideoFile {
+        repeat: true,
+        pace: Pace::Max,
+        ..VideoFile::new(bench.file("film.mp4", &bytes), "film")
+    };
+    let shutdown = CancellationToken::new();
+    let kafka = bench.kafka.clone();
+    let running = tokio::spawn({
+        let (kafka, shutdown) = (kafka.clone(), shutdown.clone());
+        async move { file.run(&kafka, Arc::new(Silent), shutdown).await }
+    });
+    let mut reader = kafka
+        .reader(
+            "film",
+            weir_client::From::Start,
+            weir_client::ReaderOptions::default(),
+        )
+        .await
+        .unwrap();
+    let mut last_us = -20_000;
+    // Three laps of 0.4 s.
+    while last_us < 1_180_000 {
+        let weir_client::Event::Record(record) = within(reader.next()).await.unwrap() else {
+            continue;
+        };
+        if let Some(said) = read_sound(record.header_pairs()) {
+            assert_eq!(said.pts_us, Some(last_us + 20_000));
+            last_us += 20_000;
+        }
+    }
+    shutdown.cancel();
+    within(running).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

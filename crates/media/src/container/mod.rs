@@ -1,10 +1,14 @@
-//! Video files: MP4, MOV, Matroska and `WebM` in, access units in decode order out.
+//! Video files: MP4, MOV, Matroska and `WebM` in, access units in decode order out, and the sound beside them.
 //!
 //! **Times.** Whatever the container, an access unit's times are microseconds since the first picture that is shown:
 //! its pts is 0. Pictures keep the distances they have in the file (B-frames, variable frame rate). dts never goes
 //! backwards and is never after pts; it is negative at the start where pictures are shown in another order than they are
 //! decoded. An edit list's start is honoured: pictures before it, which are only there to decode later ones, have a
 //! negative pts. An empty edit (a start delay) is dropped, as is a stream's start time.
+//!
+//! **Sound.** The default sound track, or the first, where it is AAC or Opus. Its times are on the pictures' line: edit lists, start
+//! delays and the decoder's own delay (Opus' pre-skip) are taken into account, so that it is in sync. What lies further in front of the
+//! first picture than a decoder needs to settle is passed over.
 //!
 //! **Start.** What comes before the first key frame cannot be decoded; it is passed over and listed as [`Damage`].
 //!
@@ -17,11 +21,13 @@
 mod format;
 mod matroska;
 mod mp4;
+mod sound;
 
 use std::io::{Read, Seek, SeekFrom};
 
 pub use mp4::Growing;
 
+use crate::sound::{SoundTrack, SoundUnit};
 use crate::{AccessUnit, MediaError, VideoTrack, jpeg, png, record};
 
 /// The largest index (MP4's `moov`) that is read.
@@ -54,6 +60,13 @@ pub trait Demuxer: Send {
     fn seek(&mut self, pts_us: i64) -> Result<(), MediaError>;
     /// What was passed over so far.
     fn damage(&self) -> &[Damage];
+    /// What is known of the file's sound, where it has some that is carried.
+    fn sound(&self) -> Option<&SoundTrack>;
+    /// What its sound is, in words, where it has some and none that is carried.
+    fn sound_left_out(&self) -> Option<&str>;
+    /// The next sound that begins before `until_us`. It goes with the pictures: it begins with the first one that was given since the
+    /// start or the last seek, and of a file whose sound lies behind its pictures it comes late.
+    fn next_sound(&mut self, until_us: i64) -> Result<Option<SoundUnit>, MediaError>;
 }
 
 /// Opens a video file, whichever of the containers it is.

@@ -130,6 +130,11 @@ impl Config {
         (SAMPLES * 1_000_000 + rate_hz / 2) / rate_hz
     }
 
+    /// The same, nearer to the truth.
+    pub(crate) fn duration_ns(self) -> i64 {
+        SAMPLES * 1_000_000_000 / i64::from(self.rate_hz())
+    }
+
     /// The track it describes.
     pub fn track(self) -> SoundTrack {
         let object_type = self.extension.unwrap_or(self.object_type);

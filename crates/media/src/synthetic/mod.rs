@@ -5,9 +5,11 @@
 
 mod mkv;
 mod mp4;
+mod sound;
 
-pub use mkv::{MkvLayout, mkv, mkv_with};
+pub use mkv::{MkvLayout, mkv, mkv_with, mkv_with_sound};
 pub use mp4::{Mp4Layout, mp4, mp4_without_video};
+pub use sound::{mp4_with_sound, sound};
 
 use crate::{AccessUnit, encode::H264Encoder, testcard::TestCard};
 

@@ -6,3 +6,4 @@
 
 mod container;
 mod live;
+mod sound;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use weir_media::container::{self, Demuxer};
 use weir_media::decode::{self, PictureDecoder};
 use weir_media::encode::H264Encoder;
+use weir_media::sound::{SoundTrack, SoundUnit};
 use weir_media::{AccessUnit, Codec, MediaError, VideoTrack, Yuv420, jpeg, png};
 
 use super::timeline::{Thin, Timeline};
@@ -32,6 +33,8 @@ pub(super) enum Item {
         /// When the file shows it.
         file_us: i64,
     },
+    /// The next sound, with the publisher's times.
+    Sound(SoundUnit),
     /// What was passed over.
     Damage { pictures: u64, what: String },
     /// It could not go on.
@@ -145,6 +148,28 @@ impl Reading {
         self.demuxer.track()
     }
 
+    /// The sound that goes into the topic with the pictures: none beside those that stand alone, which no player plays.
+    pub(super) fn sound(&self) -> Option<&SoundTrack> {
+        self.demuxer.sound().filter(|_| self.wants_sound())
+    }
+
+    fn wants_sound(&self) -> bool {
+        let video = matches!(self.options.codec, CodecChoice::Copy | CodecChoice::H264);
+        self.options.sound && video
+    }
+
+    /// What is to be told of sound that cannot go into the topic, and how it could.
+    pub(super) fn sound_left_out(&self) -> Option<String> {
+        let what = self.demuxer.sound_left_out()?;
+        self.wants_sound().then(|| {
+            let name = self.options.path.display();
+            format!(
+                "the pictures are published without their sound, which is {what}: weir carries AAC and Opus; \
+                 `ffmpeg -i {name} -c:v copy -c:a aac OUT.mp4` makes it AAC"
+            )
+        })
+    }
+
     /// Starts the thread; it ends when the channel's other end is dropped.
     pub(super) fn start(self) -> mpsc::Receiver<Item> {
         let (out, items) = mpsc::channel(AHEAD);
@@ -229,7 +254,7 @@ impl Reading {
                     }
                 }
             };
-            match self.hand_over(ready, out) {
+            match self.hand_over(ready, out)? {
                 Some(count) => sent += count,
                 None => return Ok(None),
             }
@@ -244,12 +269,24 @@ impl Reading {
                 converter.encode(pictures)?
             }
         };
-        Ok(self.hand_over(rest, out).map(|count| sent + count))
+        let Some(count) = self.hand_over(rest, out)? else {
+            return Ok(None);
+        };
+        // What sounds behind the last picture.
+        let until_us = self.options.to_us.unwrap_or(i64::MAX);
+        Ok(self.hand_over_sound(until_us, out)?.then_some(sent + count))
     }
 
-    fn hand_over(&mut self, ready: Vec<Ready>, out: &mpsc::Sender<Item>) -> Option<u64> {
+    fn hand_over(
+        &mut self,
+        ready: Vec<Ready>,
+        out: &mpsc::Sender<Item>,
+    ) -> Result<Option<u64>, MediaError> {
         let count = ready.len() as u64;
         for (file_us, size, unit) in ready {
+            if self.timeline.has_begun() && !self.hand_over_sound(unit.dts_us, out)? {
+                return Ok(None);
+            }
             let placed = self
                 .timeline
                 .place(unit.pts_us, unit.dts_us, unit.duration_us);
@@ -258,14 +295,38 @@ impl Reading {
                 dts_us: placed.dts_us,
                 ..unit
             };
-            out.blocking_send(Item::Ready {
+            let item = Item::Ready {
                 unit,
                 size,
                 file_us,
-            })
-            .ok()?;
+            };
+            if out.blocking_send(item).is_err() {
+                return Ok(None);
+            }
         }
-        Some(count)
+        Ok(Some(count))
+    }
+
+    /// Hands over what sounds before a picture of this time is decoded; `false` if nobody listens any more.
+    fn hand_over_sound(
+        &mut self,
+        until_us: i64,
+        out: &mpsc::Sender<Item>,
+    ) -> Result<bool, MediaError> {
+        if !self.wants_sound() {
+            return Ok(true);
+        }
+        while let Some(unit) = self.demuxer.next_sound(until_us)? {
+            let placed = self.timeline.place_sound(unit.pts_us, self.options.repeat);
+            let Some(pts_us) = placed else { continue };
+            if out
+                .blocking_send(Item::Sound(SoundUnit { pts_us, ..unit }))
+                .is_err()
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn tell_damage(&mut self, out: &mpsc::Sender<Item>) -> bool {

@@ -1,5 +1,8 @@
 //! From a file's times to the publisher's: starting at zero, going on forward lap after lap; and which pictures are taken.
 
+/// So much sound in front of the first picture goes with it, for decoders to settle by.
+const SETTLING_US: i64 = 100_000;
+
 /// Times since the publisher's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Placed {
@@ -44,6 +47,18 @@ impl Timeline {
             pts_us: self.base_us.saturating_add(at_us),
             dts_us: self.base_us.saturating_add(dts_us.saturating_sub(zero_us)),
         }
+    }
+
+    /// Whether the lap has a picture.
+    pub(super) fn has_begun(&self) -> bool {
+        self.zero_us.is_some()
+    }
+
+    /// Where sound of the file belongs; `None` before the first picture, and where it would sound in the next lap.
+    pub(super) fn place_sound(&self, pts_us: i64, within_lap: bool) -> Option<i64> {
+        let at_us = pts_us.saturating_sub(self.zero_us?);
+        let fits = at_us >= -SETTLING_US && !(within_lap && at_us >= self.end_us);
+        fits.then(|| self.base_us.saturating_add(at_us))
     }
 
     /// The file begins again; time goes on.
@@ -125,6 +140,21 @@ mod tests {
         );
         timeline.next_lap();
         assert_eq!(lap(&mut timeline, &units)[0], (320, 280));
+    }
+
+    #[test]
+    fn sound_lies_on_the_pictures_line_and_does_not_run_into_the_next_lap() {
+        let mut timeline = Timeline::default();
+        assert_eq!(timeline.place_sound(5_000, false), None);
+        lap(&mut timeline, &[(5_000, 5_000, 10), (5_010, 5_010, 10)]);
+        assert_eq!(timeline.place_sound(4_990, true), Some(-10));
+        assert_eq!(timeline.place_sound(5_015, true), Some(15));
+        assert_eq!(timeline.place_sound(5_020, true), None);
+        assert_eq!(timeline.place_sound(5_020, false), Some(20));
+        assert_eq!(timeline.place_sound(-200_000, false), None);
+        timeline.next_lap();
+        lap(&mut timeline, &[(5_000, 5_000, 10)]);
+        assert_eq!(timeline.place_sound(5_002, true), Some(22));
     }
 
     #[test]

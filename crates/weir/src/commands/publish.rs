@@ -83,6 +83,9 @@ pub struct VideoArgs {
     /// Bits a second of --codec h264, such as 2M [default: by the picture's size]
     #[arg(long, value_parser = parse_bitrate, value_name = "N")]
     bitrate: Option<u32>,
+    /// Leave the sound out: AAC and Opus otherwise go into the topic with the video, as they are
+    #[arg(long)]
+    no_sound: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -405,6 +408,7 @@ fn video(args: VideoArgs, context: &Context) -> anyhow::Result<VideoFile> {
         to_us: args.to.map(micros),
         jpeg_quality: args.quality,
         bitrate_bps: args.bitrate,
+        sound: !args.no_sound,
         clock: context.clock.clone(),
         ..VideoFile::new(args.file, &args.topic)
     })

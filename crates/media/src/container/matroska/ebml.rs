@@ -27,6 +27,9 @@ pub(super) mod id {
     pub(in super::super) const TRACK_NUMBER: u32 = 0xd7;
     pub(in super::super) const TRACK_TYPE: u32 = 0x83;
     pub(in super::super) const DEFAULT_DURATION: u32 = 0x23_e383;
+    pub(in super::super) const FLAG_DEFAULT: u32 = 0x88;
+    pub(in super::super) const FLAG_ENABLED: u32 = 0xb9;
+    pub(in super::super) const CODEC_DELAY: u32 = 0x56aa;
     pub(in super::super) const CODEC_ID: u32 = 0x86;
     pub(in super::super) const CODEC_PRIVATE: u32 = 0x63a2;
     pub(in super::super) const VIDEO: u32 = 0xe0;

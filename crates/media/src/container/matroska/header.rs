@@ -100,19 +100,8 @@ impl Track {
             // What WebM keeps here is another record than MP4's; the first key frame says as much.
             b"V_VP9" => (Codec::Vp9, None),
             other => {
-                let name: String = other
-                    .iter()
-                    .take(40)
-                    .map(|byte| {
-                        if byte.is_ascii_graphic() {
-                            char::from(*byte)
-                        } else {
-                            '?'
-                        }
-                    })
-                    .collect();
                 return Err(MediaError::UnsupportedCodec {
-                    found: format!("of the codec `{name}`"),
+                    found: of_the_codec(other),
                 });
             }
         };
@@ -140,8 +129,24 @@ impl Track {
     }
 }
 
+/// A codec's identifier for people.
+pub(super) fn of_the_codec(codec_id: &[u8]) -> String {
+    let name: String = codec_id
+        .iter()
+        .take(40)
+        .map(|byte| {
+            if byte.is_ascii_graphic() {
+                char::from(*byte)
+            } else {
+                '?'
+            }
+        })
+        .collect();
+    format!("of the codec `{name}`")
+}
+
 /// The bytes that header stripping (§5.1.4.1.31.7) takes off every picture; other compression is refused.
-fn stripped(entry: &[u8]) -> Result<Vec<u8>, MediaError> {
+pub(super) fn stripped(entry: &[u8]) -> Result<Vec<u8>, MediaError> {
     let refuse = |what: &str| MediaError::UnsupportedCodec {
         found: what.to_owned(),
     };

@@ -1,4 +1,4 @@
-//! Matroska and `WebM` (RFC 9559): the video track's access units.
+//! Matroska and `WebM` (RFC 9559): the video track's access units, and those of a sound track that lie between them.
 //!
 //! The file is walked from front to back, as a live recording without index or sizes must be; clusters and blocks may have
 //! open sizes. Where the structure is broken, reading goes on at the next cluster. There are no decode times in Matroska:
@@ -16,6 +16,7 @@
 mod block;
 mod ebml;
 mod header;
+mod sound;
 mod source;
 
 use std::{
@@ -27,13 +28,17 @@ use self::{
     block::BlockHeader,
     ebml::{Header, id},
     header::{Info, Track, damaged},
+    sound::Sound,
     source::Source,
 };
 use super::{Damage, DamageList, Demuxer, MAX_PICTURE_BYTES};
+use crate::sound::{SoundTrack, SoundUnit};
 use crate::{AccessUnit, MediaError, VideoTrack, order::DecodeTimes};
 
 /// An element of an unknown kind that claims more than this is taken for damage.
 const MAX_UNKNOWN_BYTES: u64 = 1024 * 1024;
+/// A block of sound has a second of it, not minutes.
+const MAX_SOUND_BLOCK_BYTES: u64 = 1024 * 1024;
 
 /// Reads a Matroska file's video track.
 #[derive(Debug)]
@@ -52,6 +57,10 @@ pub(super) struct Matroska<R: Read + Seek> {
     pictures: VecDeque<Picture>,
     pending: Option<AccessUnit>,
     started: bool,
+    sound: Option<Sound>,
+    sound_left_out: Option<String>,
+    /// The first picture's time since the start or the last seek.
+    begins_us: Option<i64>,
     damage: DamageList,
 }
 
@@ -92,6 +101,7 @@ impl<R: Read + Seek> Matroska<R> {
             .tracks
             .ok_or_else(|| damaged("it has no list of tracks: it is cut off"))?;
         let track = Track::choose(&tracks)?;
+        let heard = sound::choose(&tracks);
         let cues = head
             .cues
             .map(|cues| header::cues(&cues, track.number))
@@ -122,6 +132,9 @@ impl<R: Read + Seek> Matroska<R> {
             pictures: VecDeque::new(),
             pending: None,
             started: false,
+            sound: heard.sound,
+            sound_left_out: heard.left_out,
+            begins_us: None,
             damage: DamageList::default(),
         };
         demuxer.times = demuxer.decode_times();
@@ -212,12 +225,14 @@ impl<R: Read + Seek> Matroska<R> {
     /// A block of the video track at a place, if it is one.
     fn look_at(&mut self, body: u64, end: u64) -> Result<Option<Found>, MediaError> {
         let head = self.source.peek(body, end)?;
-        let Some(header) =
-            BlockHeader::parse(&head).filter(|header| header.track == self.track.number)
-        else {
+        let Some(header) = BlockHeader::parse(&head) else {
             return Ok(None);
         };
         let ticks = i128::from(self.place.cluster_ticks) + i128::from(header.relative);
+        if header.track != self.track.number {
+            self.hear(header, body, end, ticks)?;
+            return Ok(None);
+        }
         Ok(Some(Found {
             body,
             len_bytes: end - body,
@@ -226,6 +241,34 @@ impl<R: Read + Seek> Matroska<R> {
             duration_ticks: None,
             ticks,
         }))
+    }
+
+    /// Keeps a block if it is the sound track's.
+    fn hear(
+        &mut self,
+        header: BlockHeader,
+        body: u64,
+        end: u64,
+        ticks: i128,
+    ) -> Result<(), MediaError> {
+        let Some(sound) = &mut self.sound else {
+            return Ok(());
+        };
+        if header.track != sound.number || !sound.listening {
+            return Ok(());
+        }
+        let ns = ticks * i128::from(self.info.tick_ns);
+        let heard = if end - body > MAX_SOUND_BLOCK_BYTES {
+            Err("sound is missing: it is longer than any is")
+        } else {
+            let block = self.source.read(body, end - body)?;
+            sound.take(header, &block, ns, self.info.tick_ns)
+        };
+        if let Err(what) = heard {
+            let at_us = self.since_zero(ns);
+            self.damage.note(at_us, Some(body), what.to_owned());
+        }
+        Ok(())
     }
 
     fn group(&mut self, body: u64, end: u64) -> Result<Option<Found>, MediaError> {
@@ -353,6 +396,7 @@ impl<R: Read + Seek> Matroska<R> {
                     self.damage.sound();
                     let zero_ns = *self.zero_ns.get_or_insert(picture.ns);
                     let pts_us = ns_to_us(picture.ns - zero_ns);
+                    self.begins_us.get_or_insert(pts_us);
                     let dts_us = self.times.next(pts_us);
                     let duration_us = (picture.duration_ns.unwrap_or(0) / 1000) as i64;
                     return Ok(Some(AccessUnit {
@@ -385,7 +429,12 @@ impl<R: Read + Seek + Send> Demuxer for Matroska<R> {
         self.pending = None;
         self.pictures.clear();
         self.started = false;
+        self.begins_us = None;
         self.times = self.decode_times();
+        if let Some(sound) = &mut self.sound {
+            sound.forget();
+            sound.listening = false;
+        }
         let target_ns = i128::from(pts_us) * 1000 + self.zero_ns.unwrap_or(0);
         let tick_ns = i128::from(self.info.tick_ns);
         let cue = self
@@ -418,11 +467,31 @@ impl<R: Read + Seek + Send> Demuxer for Matroska<R> {
             }
         }
         self.place = best;
+        if let Some(sound) = &mut self.sound {
+            sound.listening = true;
+        }
         Ok(())
     }
 
     fn damage(&self) -> &[Damage] {
         &self.damage.entries
+    }
+
+    fn sound(&self) -> Option<&SoundTrack> {
+        self.sound.as_ref().map(|sound| &sound.track)
+    }
+
+    fn sound_left_out(&self) -> Option<&str> {
+        self.sound_left_out.as_deref()
+    }
+
+    fn next_sound(&mut self, until_us: i64) -> Result<Option<SoundUnit>, MediaError> {
+        let (Some(sound), Some(zero_ns), Some(begins_us)) =
+            (&mut self.sound, self.zero_ns, self.begins_us)
+        else {
+            return Ok(None);
+        };
+        Ok(sound.next(zero_ns, begins_us, until_us))
     }
 }
 

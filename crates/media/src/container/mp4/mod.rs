@@ -1,5 +1,5 @@
 //! MP4 and MOV (ISO/IEC 14496-12, QuickTime): the video track's access units, from a sample table, from fragments, or
-//! from both.
+//! from both, and those of a sound track.
 //!
 //! The index is read once, wherever in the file it is; pictures are read one at a time where the index says they are.
 #![cfg_attr(
@@ -16,7 +16,9 @@ mod boxes;
 mod fragment;
 mod growing;
 mod movie;
+mod sound;
 mod table;
+mod walk;
 
 use std::{
     collections::VecDeque,
@@ -29,9 +31,13 @@ pub use self::growing::Growing;
 use self::{
     boxes::{FileBox, read_header},
     movie::{Movie, damaged},
-    table::{Cursor, Sample},
+    sound::Sound,
+    table::Sample,
+    walk::Walk,
 };
+use super::sound::MAX_SOUND_BYTES;
 use super::{Damage, DamageList, Demuxer, MAX_INDEX_BYTES, MAX_PICTURE_BYTES, ticks_to_us};
+use crate::sound::{SoundTrack, SoundUnit};
 use crate::{AccessUnit, MediaError, VideoTrack};
 
 /// How much is read at once: pictures lie behind one another, so one read brings several.
@@ -50,19 +56,14 @@ pub(super) struct Mp4<R: Read + Seek> {
     /// Where the reader is; `None` after a failed read.
     reader_at: Option<u64>,
     file_len: u64,
-    movie: Movie,
+    walk: Walk,
     track: VideoTrack,
     /// The pts, in ticks, that is 0 outside.
     zero: i64,
     /// How much dts is moved back so that it is never after pts.
     dts_shift: i64,
-    cursor: Cursor,
-    /// Samples of the fragment at hand.
-    queue: VecDeque<Sample>,
-    /// Where the next fragment is looked for, and the dts it goes on with if it does not say.
-    next_box: u64,
-    next_dts: i64,
-    first_fragment: u64,
+    sound: Option<Sound>,
+    sound_left_out: Option<String>,
     /// Whether a key frame was delivered since the start or the last seek.
     started: bool,
     pending: Option<AccessUnit>,
@@ -101,18 +102,18 @@ impl<R: Read + Seek> Mp4<R> {
             },
             zero: 0,
             dts_shift: 0,
-            cursor: movie.table.cursor(),
-            queue: VecDeque::new(),
-            next_box: first_fragment,
-            next_dts: 0,
-            first_fragment,
-            movie,
+            walk: Walk::new(movie, first_fragment),
+            sound: None,
+            sound_left_out: None,
             started: false,
             pending: None,
             last_dts_us: i64::MIN,
             damage: DamageList::default(),
         };
         demuxer.survey();
+        let pictures = &demuxer.walk.movie;
+        let found = sound::choose(&index, file_len, first_fragment, pictures, demuxer.zero);
+        (demuxer.sound, demuxer.sound_left_out) = (found.sound, found.left_out);
         if moov.end > file_len {
             demuxer.damage.note(
                 None,
@@ -120,10 +121,10 @@ impl<R: Read + Seek> Mp4<R> {
                 "the index is cut off at the end of the file".to_owned(),
             );
         }
-        if demuxer.movie.edit.parts > 1 {
+        if demuxer.walk.movie.edit.parts > 1 {
             let what = format!(
                 "the edit list has {} parts; the pictures are given as one, without its cuts",
-                demuxer.movie.edit.parts
+                demuxer.walk.movie.edit.parts
             );
             demuxer.damage.note(None, None, what);
         }
@@ -132,7 +133,7 @@ impl<R: Read + Seek> Mp4<R> {
             return Err(demuxer.damage.nothing_left(movie::CONTAINER));
         }
         if let Some(first) = &demuxer.pending
-            && let Some(format) = demuxer.movie.formats.iter_mut().flatten().next()
+            && let Some(format) = demuxer.walk.movie.formats.iter_mut().flatten().next()
         {
             format.learn(&first.data);
             demuxer.track.codec_string = format.codec_string.clone().unwrap_or_default();
@@ -144,30 +145,34 @@ impl<R: Read + Seek> Mp4<R> {
     /// Walks the index once: where time begins, how far dts must go back, how much there is.
     fn survey(&mut self) {
         let mut seen = Survey {
-            start: self.movie.edit.start,
+            start: self.walk.movie.edit.start,
             ..Survey::default()
         };
-        let mut cursor = self.movie.table.cursor();
+        let mut cursor = self.walk.movie.table.cursor();
         while let Some(sample) = cursor.next() {
-            if self.is_after_edit(&sample) {
+            if self.walk.is_after_edit(&sample) {
                 break;
             }
             seen.add(&sample);
         }
         // A recording of a day in fragments of one picture each has too many to look at them all beforehand.
         let mut fragments = 0;
-        while fragments < MAX_SURVEYED_FRAGMENTS && self.next_fragment() {
+        while fragments < MAX_SURVEYED_FRAGMENTS
+            && self
+                .walk
+                .next_fragment(&mut self.reader, self.file_len, &mut self.damage)
+        {
             fragments += 1;
-            while let Some(sample) = self.queue.pop_front() {
-                if !self.is_after_edit(&sample) {
+            while let Some(sample) = self.walk.queue.pop_front() {
+                if !self.walk.is_after_edit(&sample) {
                     seen.add(&sample);
                 }
             }
         }
         self.restart();
-        self.zero = seen.first_pts.unwrap_or(self.movie.edit.start);
+        self.zero = seen.first_pts.unwrap_or(self.walk.movie.edit.start);
         self.dts_shift = seen.lowest_composition.saturating_neg();
-        let timescale = self.movie.timescale;
+        let timescale = self.walk.movie.timescale;
         if fragments < MAX_SURVEYED_FRAGMENTS {
             let length = seen.last_pts.unwrap_or(self.zero).saturating_sub(self.zero);
             self.track.duration_us = Some(ticks_to_us(length, timescale));
@@ -175,6 +180,7 @@ impl<R: Read + Seek> Mp4<R> {
             self.track.len_bytes = Some(seen.len_bytes);
         } else {
             let duration = self
+                .walk
                 .movie
                 .duration
                 .and_then(|ticks| i64::try_from(ticks).ok());
@@ -182,88 +188,29 @@ impl<R: Read + Seek> Mp4<R> {
         }
     }
 
-    fn is_after_edit(&self, sample: &Sample) -> bool {
-        self.movie.edit.end.is_some_and(|end| sample.dts >= end)
-    }
-
     fn restart(&mut self) {
-        self.cursor = self.movie.table.cursor();
-        self.queue.clear();
-        self.next_box = self.first_fragment;
-        self.next_dts = 0;
+        self.walk.restart();
+        if let Some(sound) = &mut self.sound {
+            sound.restart();
+        }
         self.started = false;
         self.pending = None;
         self.last_dts_us = i64::MIN;
     }
 
     fn next_sample(&mut self) -> Option<Sample> {
-        loop {
-            let sample = match self.cursor.next() {
-                Some(sample) => sample,
-                None => match self.queue.pop_front() {
-                    Some(sample) => sample,
-                    None if self.next_fragment() => continue,
-                    None => return None,
-                },
-            };
-            if !self.is_after_edit(&sample) {
-                return Some(sample);
-            }
-            if !self.movie.fragmented {
-                return None;
-            }
+        if self.walk.movie.fragmented {
+            self.reader_at = None;
         }
-    }
-
-    /// Reads on to the next fragment with samples of the track. `false` if there is none, or none can be read.
-    fn next_fragment(&mut self) -> bool {
-        if !self.movie.fragmented {
-            return false;
-        }
-        self.reader_at = None;
-        while let Ok(Some(found)) = read_header(&mut self.reader, self.next_box, self.file_len) {
-            self.next_box = found.end;
-            if found.kind != *b"moof" {
-                continue;
-            }
-            if found.end > self.file_len || found.end - found.start > fragment::MAX_MOOF_BYTES {
-                self.damage.note(
-                    None,
-                    Some(found.start),
-                    "a fragment's index is cut off or too large; it is passed over".to_owned(),
-                );
-                continue;
-            }
-            let mut moof = vec![0; (found.end - found.body) as usize];
-            if self.reader.read_exact(&mut moof).is_err() {
-                return false;
-            }
-            let (id, defaults) = (self.movie.track_id, self.movie.defaults);
-            if fragment::read(
-                &moof,
-                found.start,
-                id,
-                defaults,
-                &mut self.next_dts,
-                &mut self.queue,
-            )
-            .is_none()
-            {
-                self.damage.note(
-                    None,
-                    Some(found.start),
-                    "a fragment's index is not sound".to_owned(),
-                );
-            }
-            if !self.queue.is_empty() {
-                return true;
-            }
-        }
-        false
+        self.walk
+            .next(&mut self.reader, self.file_len, &mut self.damage)
     }
 
     fn pts_us(&self, sample: &Sample) -> i64 {
-        ticks_to_us(sample.pts().saturating_sub(self.zero), self.movie.timescale)
+        ticks_to_us(
+            sample.pts().saturating_sub(self.zero),
+            self.walk.movie.timescale,
+        )
     }
 
     /// The next access unit that is wholly there.
@@ -285,6 +232,9 @@ impl<R: Read + Seek> Mp4<R> {
                         );
                         continue;
                     }
+                    if let Some(sound) = self.sound.as_mut().filter(|_| !self.started) {
+                        sound.begin(pts_us);
+                    }
                     self.started = true;
                     self.damage.sound();
                     let dts = sample
@@ -292,11 +242,12 @@ impl<R: Read + Seek> Mp4<R> {
                         .saturating_sub(self.dts_shift)
                         .saturating_sub(self.zero);
                     // Rounding each time on its own must not let dts pass pts, nor go back.
-                    let dts_us = ticks_to_us(dts, self.movie.timescale)
+                    let dts_us = ticks_to_us(dts, self.walk.movie.timescale)
                         .min(pts_us)
                         .max(self.last_dts_us);
                     self.last_dts_us = dts_us;
-                    let duration_us = ticks_to_us(sample.duration.into(), self.movie.timescale);
+                    let duration_us =
+                        ticks_to_us(sample.duration.into(), self.walk.movie.timescale);
                     return Ok(Some(AccessUnit {
                         pts_us,
                         dts_us,
@@ -338,31 +289,99 @@ impl<R: Read + Seek> Mp4<R> {
         if len_bytes > MAX_PICTURE_BYTES {
             return Ok(Err("it is larger than any picture is"));
         }
-        let Some(Some(format)) = self.movie.formats.get(sample.description as usize) else {
+        let Some(Some(format)) = self.walk.movie.formats.get(sample.description as usize) else {
             return Ok(Err("its sample description is missing or of another codec"));
         };
         let room = format.room();
         let mut buffer = vec![0; room + len_bytes as usize];
-        match self.reader_at {
-            Some(at) => self
-                .reader
-                .seek_relative(sample.position.wrapping_sub(at) as i64)?,
-            None => {
-                self.reader.seek(SeekFrom::Start(sample.position))?;
-            }
-        }
-        self.reader_at = None;
-        match self
-            .reader
-            .read_exact(buffer.get_mut(room..).unwrap_or_default())
-        {
-            Ok(()) => self.reader_at = Some(sample.position + len_bytes),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                return Ok(Err("it lies beyond the end of the file, which is cut off"));
-            }
-            Err(error) => return Err(error.into()),
+        let free = buffer.get_mut(room..).unwrap_or_default();
+        if !fill(&mut self.reader, &mut self.reader_at, sample.position, free)? {
+            return Ok(Err("it lies beyond the end of the file, which is cut off"));
         }
         Ok(format.unit(buffer, sample.sync == Some(true)))
+    }
+
+    /// The next sound that is wholly there.
+    fn read_sound(
+        &mut self,
+        sound: &mut Sound,
+        until_us: i64,
+    ) -> Result<Option<SoundUnit>, MediaError> {
+        while sound.has_begun() {
+            if sound.next.is_none() {
+                if sound.walk.movie.fragmented {
+                    self.reader_at = None;
+                }
+                let (reader, damage) = (&mut self.reader, &mut self.damage);
+                sound.next = sound.walk.next(reader, self.file_len, damage);
+            }
+            let Some(sample) = sound.next else {
+                break;
+            };
+            let pts_us = sound.pts_us(&sample);
+            if pts_us >= until_us {
+                break;
+            }
+            sound.next = None;
+            let len_bytes = u64::from(sample.len_bytes);
+            if len_bytes == 0 || sound.is_early(pts_us) {
+                continue;
+            }
+            let end = sample.position.checked_add(len_bytes);
+            let there = end.is_some_and(|end| end <= self.file_len);
+            let mut data = vec![0; len_bytes.min(MAX_SOUND_BYTES) as usize];
+            let unit = if len_bytes > MAX_SOUND_BYTES {
+                Err("sound is missing: it is longer than any is")
+            } else if there
+                && fill(
+                    &mut self.reader,
+                    &mut self.reader_at,
+                    sample.position,
+                    &mut data,
+                )?
+            {
+                sound.format.unit(data)
+            } else {
+                Err("sound is missing: it lies beyond the end of the file, which is cut off")
+            };
+            match unit {
+                Ok((data, duration_ns)) => {
+                    return Ok(Some(SoundUnit {
+                        pts_us,
+                        duration_us: (duration_ns + 500) / 1_000,
+                        data,
+                    }));
+                }
+                Err(what) => {
+                    let position = Some(sample.position);
+                    self.damage.note(Some(pts_us), position, what.to_owned());
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Fills a buffer from a place in the file; `false` where the file ends before. `at` is where the reader is, if that is known.
+fn fill<R: Read + Seek>(
+    reader: &mut BufReader<R>,
+    at: &mut Option<u64>,
+    position: u64,
+    buffer: &mut [u8],
+) -> Result<bool, MediaError> {
+    match at.take() {
+        Some(at) => reader.seek_relative(position.wrapping_sub(at) as i64)?,
+        None => {
+            reader.seek(SeekFrom::Start(position))?;
+        }
+    }
+    match reader.read_exact(buffer) {
+        Ok(()) => {
+            *at = Some(position + buffer.len() as u64);
+            Ok(true)
+        }
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -483,5 +502,22 @@ impl<R: Read + Seek + Send> Demuxer for Mp4<R> {
 
     fn damage(&self) -> &[Damage] {
         &self.damage.entries
+    }
+
+    fn sound(&self) -> Option<&SoundTrack> {
+        self.sound.as_ref().map(|sound| &sound.track)
+    }
+
+    fn sound_left_out(&self) -> Option<&str> {
+        self.sound_left_out.as_deref()
+    }
+
+    fn next_sound(&mut self, until_us: i64) -> Result<Option<SoundUnit>, MediaError> {
+        let Some(mut sound) = self.sound.take() else {
+            return Ok(None);
+        };
+        let unit = self.read_sound(&mut sound, until_us);
+        self.sound = Some(sound);
+        unit
     }
 }

@@ -1,4 +1,4 @@
-//! The index of an MP4 (`moov`): its tracks, and of the video track everything but the pictures.
+//! The index of an MP4 (`moov`): its tracks, and of one track everything but the samples.
 #![cfg_attr(
     not(test),
     deny(
@@ -21,20 +21,22 @@ use crate::{Codec, MediaError, container::format::Format};
 
 pub(super) const CONTAINER: &str = "MP4";
 
-/// What the index says of the video track.
+/// What the index says of a track.
 #[derive(Debug)]
 pub(super) struct Movie {
     pub(super) track_id: u32,
     pub(super) timescale: u32,
     /// As the track's header says, in ticks of `timescale`.
     pub(super) duration: Option<u64>,
-    /// One a sample description; `None` for one whose codec is not carried.
+    /// One a sample description; `None` for one whose codec is not carried. Of pictures alone.
     pub(super) formats: Vec<Option<Format>>,
     /// Width and height as the sample entry says.
     pub(super) size: (u32, u32),
     pub(super) edit: Edit,
+    /// How long after the film's beginning the track's begins.
+    pub(super) delay_us: i64,
     pub(super) table: Table,
-    /// Whether pictures may also be in fragments.
+    /// Whether samples may also be in fragments.
     pub(super) fragmented: bool,
     pub(super) defaults: Defaults,
 }
@@ -60,9 +62,7 @@ pub(super) struct Edit {
 impl Movie {
     /// From the content of the `moov` box.
     pub(super) fn parse(index: &Bytes, file_len: u64) -> Result<Movie, MediaError> {
-        let movie_timescale = find(index, *b"mvhd")
-            .and_then(read_timescale)
-            .map_or(1000, |(timescale, _)| timescale);
+        let movie_timescale = movie_timescale(index);
         let mut others: BTreeMap<&str, usize> = BTreeMap::new();
         let mut refused: Option<MediaError> = None;
         for (kind, trak) in boxes(index) {
@@ -108,34 +108,46 @@ impl Movie {
         movie_timescale: u32,
         file_len: u64,
     ) -> Result<Movie, MediaError> {
-        let mdia =
-            find(trak, *b"mdia").ok_or_else(|| damaged("its video track has no `mdia` box"))?;
-        let (timescale, duration) = find(mdia, *b"mdhd")
-            .and_then(read_timescale)
-            .ok_or_else(|| damaged("its video track has no time scale (`mdhd`)"))?;
-        let stbl = find_path(mdia, &[*b"minf", *b"stbl"])
-            .ok_or_else(|| damaged("its video track has no sample table (`stbl`)"))?;
-        let stsd = find(stbl, *b"stsd")
+        let stsd = description(trak)
             .ok_or_else(|| damaged("its video track has no sample description (`stsd`)"))?;
         let (formats, size) = read_descriptions(stsd)?;
+        let mut movie = Self::of_trak(index, trak, movie_timescale, file_len)?;
+        (movie.formats, movie.size) = (formats, size);
+        Ok(movie)
+    }
+
+    /// A track's times and places, whatever it holds.
+    pub(super) fn of_trak(
+        index: &Bytes,
+        trak: &[u8],
+        movie_timescale: u32,
+        file_len: u64,
+    ) -> Result<Movie, MediaError> {
+        let mdia = find(trak, *b"mdia").ok_or_else(|| damaged("its track has no `mdia` box"))?;
+        let (timescale, duration) = find(mdia, *b"mdhd")
+            .and_then(read_timescale)
+            .ok_or_else(|| damaged("its track has no time scale (`mdhd`)"))?;
+        let stbl = find_path(mdia, &[*b"minf", *b"stbl"])
+            .ok_or_else(|| damaged("its track has no sample table (`stbl`)"))?;
         let table = Table::new(index, stbl, file_len).unwrap_or_default();
         let elst = find_path(trak, &[*b"edts", *b"elst"]);
         Ok(Movie {
             track_id: track_id(trak).unwrap_or(1),
             timescale,
             duration,
-            formats,
-            size,
+            formats: Vec::new(),
+            size: (0, 0),
             edit: elst
                 .and_then(|elst| Edit::parse(elst, movie_timescale, timescale))
                 .unwrap_or_default(),
+            delay_us: elst.map_or(0, |elst| delay_us(elst, movie_timescale)),
             table,
             fragmented: false,
             defaults: Defaults::default(),
         })
     }
 
-    fn read_fragment_defaults(&mut self, index: &[u8], movie_timescale: u32) {
+    pub(super) fn read_fragment_defaults(&mut self, index: &[u8], movie_timescale: u32) {
         let Some(mvex) = find(index, *b"mvex") else {
             return;
         };
@@ -169,8 +181,20 @@ pub(super) fn damaged(why: &str) -> MediaError {
     }
 }
 
+/// Units of the film's own time a second.
+pub(super) fn movie_timescale(index: &[u8]) -> u32 {
+    find(index, *b"mvhd")
+        .and_then(read_timescale)
+        .map_or(1000, |(timescale, _)| timescale)
+}
+
+/// The content of a track's `stsd` box.
+pub(super) fn description(trak: &[u8]) -> Option<&[u8]> {
+    find_path(trak, &[*b"mdia", *b"minf", *b"stbl", *b"stsd"])
+}
+
 /// What kind of track it is (§8.4.3).
-fn handler(trak: &[u8]) -> Option<Kind> {
+pub(super) fn handler(trak: &[u8]) -> Option<Kind> {
     let (_, _, mut fields) = Fields::full(find_path(trak, &[*b"mdia", *b"hdlr"])?)?;
     fields.u32()?;
     fields.kind()
@@ -322,6 +346,29 @@ impl Edit {
     }
 }
 
+/// The empty edits in front of an `elst` box's first part: how much later than the film the track begins.
+fn delay_us(elst: &[u8], movie_timescale: u32) -> i64 {
+    let mut delay_us = 0_i64;
+    let Some((version, _, mut fields)) = Fields::full(elst) else {
+        return delay_us;
+    };
+    for _ in 0..fields.u32().unwrap_or(0) {
+        let Some(duration) = fields.u32_or_u64(version) else {
+            break;
+        };
+        let time = if version == 1 {
+            fields.u64().map(|time| time as i64)
+        } else {
+            fields.i32().map(i64::from)
+        };
+        if time.is_none_or(|time| time >= 0) || fields.skip(4).is_none() {
+            break;
+        }
+        delay_us = delay_us.saturating_add(scale(duration, movie_timescale, 1_000_000));
+    }
+    delay_us
+}
+
 fn scale(value: u64, from: u32, to: u32) -> i64 {
     let scaled = u128::from(value) * u128::from(to) / u128::from(from.max(1));
     i64::try_from(scaled).unwrap_or(i64::MAX)
@@ -385,6 +432,13 @@ mod tests {
                 expected,
                 "{entries:?}"
             );
+        }
+        for (entries, wanted) in [
+            (&[(500, -1), (250, -1), (1000, 0)][..], 750_000),
+            (&[(1000, 1024), (500, -1)], 0),
+            (&[(500, -1)], 500_000),
+        ] {
+            assert_eq!(delay_us(&elst(entries), 1000), wanted, "{entries:?}");
         }
         let mut cut = elst(&[(1000, 7)]);
         cut[4..8].copy_from_slice(&[0xff; 4]);
