@@ -76,6 +76,12 @@ pub enum ClientError {
         /// The group asked for.
         group: String,
     },
+    /// The group has members, and they alone commit its positions.
+    #[error("group {group:?} has members, which keep its positions themselves; stop them first")]
+    GroupInUse {
+        /// The group.
+        group: String,
+    },
     /// The position asked for is not in the log.
     #[error(
         "offset {offset} is out of range: partition {partition} of {topic:?} holds offsets {start} to {end} (the next record's)"
@@ -199,7 +205,10 @@ impl ClientError {
             }
             Self::RecordTooLarge { .. } => ErrorKind::TooLarge,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
-            Self::Refused { .. } | Self::Fenced { .. } | Self::Closed { .. } => ErrorKind::Other,
+            Self::Refused { .. }
+            | Self::Fenced { .. }
+            | Self::Closed { .. }
+            | Self::GroupInUse { .. } => ErrorKind::Other,
         }
     }
 }

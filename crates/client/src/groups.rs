@@ -1,9 +1,13 @@
 //! Consumer groups: who is in them and how far they got.
 
-use rdkafka::consumer::{CommitMode, Consumer};
+use std::sync::Arc;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::context::{Background, Context};
+use crate::error::code_of;
 use crate::kafka::{ASK_TIMEOUT, refused};
 use crate::topics::admin_options;
 use crate::{ClientError, Kafka};
@@ -41,7 +45,113 @@ pub struct CommittedOffset {
     pub offset: Option<i64>,
 }
 
+/// One group's positions in any topics, through a client that is kept: for those who look often.
+pub struct GroupPositions {
+    kafka: Kafka,
+    group: String,
+    client: Arc<Background<BaseConsumer<Context>>>,
+}
+
+/// A position that a group has committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The offset of the next record.
+    pub offset: i64,
+    /// What whoever committed it wrote beside it; consumers write nothing.
+    pub note: String,
+}
+
+impl GroupPositions {
+    /// What the group has committed for these partitions; those without a position are left out.
+    pub async fn committed(
+        &self,
+        partitions: Vec<(Arc<str>, i32)>,
+    ) -> Result<Vec<Position>, ClientError> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = self.client.clone();
+        let what = format!("read the positions of group {:?}", self.group);
+        let ask = self.kafka.ask(&what, move |_query| {
+            let mut list = TopicPartitionList::with_capacity(partitions.len());
+            for (topic, partition) in &partitions {
+                list.add_partition(topic, *partition);
+            }
+            let found = client.committed_offsets(list, ASK_TIMEOUT)?;
+            let mut positions = Vec::new();
+            for (topic, partition) in partitions {
+                let Some(element) = found.find_partition(&topic, partition) else {
+                    continue;
+                };
+                match element.error() {
+                    Ok(()) => {}
+                    // The group has no position in a topic that is not there.
+                    Err(error) if code_of(&error) == Some(Code::UnknownTopicOrPartition) => {
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+                if let Offset::Offset(offset) = element.offset() {
+                    positions.push(Position {
+                        note: element.metadata().to_owned(),
+                        topic,
+                        partition,
+                        offset,
+                    });
+                }
+            }
+            Ok(positions)
+        });
+        ask.await
+    }
+
+    /// Sets positions. A group that has members refuses it with [`ClientError::GroupInUse`].
+    pub async fn commit(&self, positions: &[Position]) -> Result<(), ClientError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let client = self.client.clone();
+        let positions = positions.to_vec();
+        let what = format!("set the positions of group {:?}", self.group);
+        let ask = self.kafka.ask(&what, move |_query| {
+            let mut list = TopicPartitionList::with_capacity(positions.len());
+            for position in &positions {
+                let mut element = list.add_partition(&position.topic, position.partition);
+                element.set_offset(Offset::Offset(position.offset))?;
+                element.set_metadata(&position.note);
+            }
+            let committed = client.commit(&list, CommitMode::Sync);
+            Ok(match committed.as_ref().map_err(code_of) {
+                Err(Some(
+                    Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress,
+                )) => false,
+                _ => committed.map(|()| true)?,
+            })
+        });
+        if ask.await? {
+            Ok(())
+        } else {
+            Err(ClientError::GroupInUse {
+                group: self.group.clone(),
+            })
+        }
+    }
+}
+
 impl Kafka {
+    /// A group's positions, to look at and set often.
+    pub fn group_positions(&self, group: &str) -> Result<GroupPositions, ClientError> {
+        Ok(GroupPositions {
+            kafka: self.clone(),
+            group: group.to_owned(),
+            client: Arc::new(self.group_client(group)?),
+        })
+    }
+
     /// All consumer groups, by name.
     pub async fn groups(&self) -> Result<Vec<GroupInfo>, ClientError> {
         self.list_groups(None).await

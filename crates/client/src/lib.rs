@@ -30,7 +30,7 @@ mod transaction;
 pub use error::{ClientError, ErrorKind};
 pub use from::{BadFrom, From};
 pub use group_reader::{GroupReader, GroupReaderOptions, GroupStart};
-pub use groups::{CommittedOffset, GroupInfo, MemberInfo};
+pub use groups::{CommittedOffset, GroupInfo, GroupPositions, MemberInfo, Position};
 pub use kafka::Kafka;
 pub use position::{TimedOffset, Watermarks};
 pub use producer::{Acks, Compression, Delivered, DeliveryFuture, Producer, ProducerOptions};

@@ -13,11 +13,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use weir_base::time::Timestamp;
 
 use crate::context::{Background, Context, Trouble, locked};
 use crate::error::{check_topic_name, code_of, property_error, words};
 use crate::kafka::{NO_TOPIC, hopeless, refused};
-use crate::{ClientError, Kafka, NewRecord};
+use crate::{ClientError, Kafka, NewRecord, Record};
 
 /// What the library keeps for a record besides its bytes, roughly.
 const OVERHEAD_BYTES: usize = 256;
@@ -61,7 +62,7 @@ pub struct ProducerOptions {
     pub max_in_flight_bytes: usize,
     /// The largest record batch, for topics whose `max.message.bytes` is small; a record larger than this goes alone.
     pub max_batch_bytes: usize,
-    /// How long an undeliverable record is tried before its delivery fails.
+    /// How long an undeliverable record is tried before its delivery fails; 0: for ever.
     pub delivery_timeout_ms: u32,
 }
 
@@ -100,6 +101,28 @@ struct Inner {
     room_bytes: u32,
     /// The first delivery that failed since the last flush.
     failed: Arc<Mutex<Option<ClientError>>>,
+}
+
+/// A record on its way to the library.
+struct Outgoing<'a> {
+    len_bytes: usize,
+    topic: &'a Arc<str>,
+    partition: Option<i32>,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    timestamp: Option<Timestamp>,
+}
+
+fn owned_headers<'a>(
+    count: usize,
+    headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
+) -> Option<OwnedHeaders> {
+    (count > 0).then(|| {
+        headers.fold(
+            OwnedHeaders::new_with_capacity(count),
+            |headers, (key, value)| headers.insert(Header { key, value }),
+        )
+    })
 }
 
 /// What is remembered of a record while it is under way.
@@ -158,6 +181,18 @@ impl Kafka {
     /// A producer. Nothing is sent or connected yet.
     pub fn producer(&self, options: ProducerOptions) -> Result<Producer, ClientError> {
         self.producer_with(options, &[])
+    }
+
+    /// A producer for records that must lie in their partition one after the other as they were sent: a record that cannot be
+    /// delivered is tried for as long as it takes, and one that is refused ends the producer before the next can pass it. The
+    /// deliveries say why; what else was under way is given up, and where the partition ends must be asked anew.
+    pub fn gapless_producer(&self, options: ProducerOptions) -> Result<Producer, ClientError> {
+        let without_end = ProducerOptions {
+            acks: Acks::All,
+            delivery_timeout_ms: 0,
+            ..options
+        };
+        self.producer_with(without_end, &[("enable.gapless.guarantee", "true")])
     }
 
     /// A producer with properties that the options do not know.
@@ -260,14 +295,57 @@ impl Producer {
     ///
     /// A record larger than the whole bound goes alone.
     pub async fn send(&self, record: NewRecord) -> Result<DeliveryFuture, ClientError> {
-        let len_bytes = record.len_bytes();
+        let headers = owned_headers(
+            record.headers.len(),
+            record
+                .headers
+                .iter()
+                .map(|(key, value)| (&**key, Some(&**value))),
+        );
+        let outgoing = Outgoing {
+            len_bytes: record.len_bytes(),
+            topic: &record.topic,
+            partition: record.partition,
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            timestamp: record.timestamp,
+        };
+        self.hand_over(outgoing, headers).await
+    }
+
+    /// Hands over a record as it was read, to the topic and partition of the same name and number, with its time.
+    pub async fn send_as_read(&self, record: &Record) -> Result<DeliveryFuture, ClientError> {
+        let headers = owned_headers(
+            record.headers.len(),
+            record
+                .headers
+                .iter()
+                .map(|(key, value)| (&**key, value.as_deref())),
+        );
+        let outgoing = Outgoing {
+            len_bytes: record.len_bytes(),
+            topic: &record.topic,
+            partition: Some(record.partition),
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            timestamp: record.timestamp,
+        };
+        self.hand_over(outgoing, headers).await
+    }
+
+    async fn hand_over(
+        &self,
+        record: Outgoing<'_>,
+        headers: Option<OwnedHeaders>,
+    ) -> Result<DeliveryFuture, ClientError> {
+        let len_bytes = record.len_bytes;
         let wanted = u32::try_from(len_bytes + OVERHEAD_BYTES)
             .unwrap_or(u32::MAX)
             .min(self.inner.room_bytes);
         let Ok(room) = self.inner.room.clone().acquire_many_owned(wanted).await else {
             unreachable!("the semaphore is never closed");
         };
-        check_topic_name(&record.topic)?;
+        check_topic_name(record.topic)?;
         let (outcome, receiver) = oneshot::channel();
         let in_flight = Box::new(InFlight {
             outcome,
@@ -277,22 +355,11 @@ impl Producer {
             timeout_ms: self.timeout_ms,
             _room: room,
         });
-        let headers = (!record.headers.is_empty()).then(|| {
-            record.headers.iter().fold(
-                OwnedHeaders::new_with_capacity(record.headers.len()),
-                |headers, (key, value)| {
-                    headers.insert(Header {
-                        key,
-                        value: Some(&value[..]),
-                    })
-                },
-            )
-        });
         let sent = self.inner.producer.send(BaseRecord::<[u8], [u8], _> {
-            topic: &record.topic,
+            topic: record.topic,
             partition: record.partition,
-            payload: record.value.as_deref(),
-            key: record.key.as_deref(),
+            payload: record.value,
+            key: record.key,
             timestamp: record.timestamp.map(|at| at.0),
             headers,
             delivery_opaque: in_flight,

@@ -174,6 +174,21 @@ impl Kafka {
         }
     }
 
+    /// The cluster's own id, by which two addresses of one cluster are known.
+    pub async fn cluster_id(&self) -> Result<String, ClientError> {
+        let id = self
+            .ask("ask for the cluster's id", |query| {
+                // The first answer may come before the broker's own id has.
+                query.fetch_metadata(Some(NO_TOPIC), ASK_TIMEOUT)?;
+                Ok(query.client().fetch_cluster_id(ASK_TIMEOUT))
+            })
+            .await?;
+        id.ok_or_else(|| ClientError::Refused {
+            what: "cannot tell one cluster from another".to_owned(),
+            why: "the broker gives no cluster id".to_owned(),
+        })
+    }
+
     /// The brokers of the cluster.
     pub async fn brokers(&self) -> Result<Vec<BrokerInfo>, ClientError> {
         let mut brokers = self
