@@ -103,6 +103,8 @@ pub enum Command {
     Process(commands::process::ProcessCommand),
     /// Keep topics as files in HDFS, S3 or a folder, every record once
     Archive(commands::archive::ArchiveArgs),
+    /// Carry topics and groups' positions from one Kafka to another while everything runs
+    Mirror(commands::mirror::MirrorArgs),
     /// Cut a stretch of video out of a topic, as an MP4 file
     Export(commands::export::ExportArgs),
     /// Print the completions for a shell

@@ -181,7 +181,12 @@ impl Layer<'_> {
                     return Err(error);
                 }
             } else if let Some(id) = option_id(&command, key) {
-                let values = self.values(&command, &id, value, trail)?;
+                // `--from-X` and `--to-X` of `mirror` take what `-X` takes.
+                let values = if key.ends_with("-X") {
+                    self.properties(value, trail)?
+                } else {
+                    self.values(&command, &id, value, trail)?
+                };
                 command = command.mut_arg(id, |arg| arg.required(false).default_values(values));
             } else if !takes_settings || trail.first().is_none_or(|first| first != "broker") {
                 return Err(self.unknown(&command, key, trail));
@@ -460,6 +465,19 @@ mod tests {
             &["weir", "topic", "list"],
         );
         assert_eq!(cli.global.property, ["security.protocol=SASL_SSL"]);
+    }
+
+    #[test]
+    fn each_side_of_a_mirror_has_properties_of_its_own() {
+        let cli = parse(
+            "[mirror]\nfrom = 'a:1'\nto = 'b:2'\n[mirror.to-X]\nsecurity.protocol = 'SASL_SSL'",
+            &["weir", "mirror"],
+        );
+        let shown = format!("{:?}", cli.command);
+        assert!(
+            shown.contains("to_x: [\"security.protocol=SASL_SSL\"]"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Context {
         let properties = global
             .property
             .iter()
-            .map(|text| parse_property(text))
+            .map(|text| parse_property("-X", text))
             .collect::<anyhow::Result<_>>()?;
         Ok(Self {
             bootstrap: global.bootstrap.clone(),
@@ -79,15 +79,16 @@ impl Context {
     }
 }
 
-fn parse_property(text: &str) -> anyhow::Result<(String, String)> {
+/// Reads `key=value`, as `option` takes it.
+pub fn parse_property(option: &str, text: &str) -> anyhow::Result<(String, String)> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => {
             Ok((key.trim().to_owned(), value.to_owned()))
         }
         // The value may be a secret, so only a name that stands alone is repeated.
-        Some(_) => bail!("-X has no property name before its `=`: write -X key=value"),
+        Some(_) => bail!("{option} has no property name before its `=`: write {option} key=value"),
         None => Err(anyhow!(
-            "-X {text}: a property is written key=value, such as -X client.id=me"
+            "{option} {text}: a property is written key=value, such as {option} client.id=me"
         )),
     }
 }
@@ -98,16 +99,16 @@ mod tests {
 
     #[test]
     fn a_property_is_cut_at_its_first_equals_sign() {
-        let parsed = parse_property("sasl.password=a=b;c").unwrap();
+        let parsed = parse_property("-X", "sasl.password=a=b;c").unwrap();
         assert_eq!(parsed, ("sasl.password".to_owned(), "a=b;c".to_owned()));
     }
 
     #[test]
     fn a_property_without_a_name_is_refused_without_repeating_its_value() {
-        let refusal = parse_property("=secret").unwrap_err().to_string();
+        let refusal = parse_property("-X", "=secret").unwrap_err().to_string();
         assert!(!refusal.contains("secret"), "{refusal}");
         assert!(
-            parse_property("client.id")
+            parse_property("-X", "client.id")
                 .unwrap_err()
                 .to_string()
                 .contains("key=value")

@@ -14,6 +14,7 @@ pub mod consume;
 pub mod demo;
 pub mod export;
 pub mod man;
+pub mod mirror;
 pub mod process;
 mod process_file;
 pub mod produce;
@@ -37,6 +38,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Topic(command) => topic::run(command, context).await,
         Command::Process(command) => process::run(command, context).await,
         Command::Archive(args) => archive::run(args, context).await,
+        Command::Mirror(args) => mirror::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
