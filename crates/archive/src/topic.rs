@@ -347,11 +347,7 @@ impl Topic {
     ) -> Result<(), ArchiveError> {
         let marks = match marks {
             Ok(marks) => marks,
-            Err(
-                error @ (ClientError::Unreachable { .. }
-                | ClientError::TimedOut { .. }
-                | ClientError::Electing { .. }),
-            ) => {
+            Err(error) if error.may_pass() && !matches!(error, ClientError::Refused { .. }) => {
                 tracing::debug!(topic = %self.name, "{error}");
                 self.look_up(wanted, ASK_AGAIN);
                 return Ok(());

@@ -6,11 +6,11 @@ pub trait Progress: Send + Sync {
     fn update(&self, snapshot: &Snapshot);
     /// Something a person should know: damage passed over, a file that was rotated.
     fn note(&self, text: &str);
-    /// What it publishes from is not there just now; it goes on by itself when that is.
+    /// What it publishes from, or to, is not there just now; it goes on by itself when that is.
     fn waiting(&self, why: &str) {
         self.note(why);
     }
-    /// What it publishes from is there again.
+    /// It is there again.
     fn going_on(&self, text: &str) {
         self.note(text);
     }

@@ -154,6 +154,45 @@ pub enum ClientError {
         /// Kafka's own words.
         why: String,
     },
+    /// A partition has no leader.
+    #[error("partition {partition} of topic {topic:?} has no leader just now; {}", election(.needs))]
+    NoLeader {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The brokers of which one must come back first, where nobody else may lead.
+        needs: Vec<i32>,
+    },
+    /// The leader of a partition does not answer, and Kafka still counts on it.
+    #[error(
+        "broker {leader}, which leads partition {partition} of topic {topic:?}, does not answer ({why}); once Kafka counts it as gone (broker.session.timeout.ms, 9 s unless set) another leads, and it goes on by itself"
+    )]
+    LeaderAway {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The broker.
+        leader: i32,
+        /// What happened at its address.
+        why: String,
+    },
+    /// Fewer replicas are in sync than the topic asks for.
+    #[error(
+        "topic {topic:?} takes no records with acks=all: partition {partition} has {} in sync, and its setting is {}={min_in_sync}; start the brokers that are away, and it goes on by itself, or set less (weir topic alter {topic} --config {}=1)",
+        replicas(*.in_sync), crate::standstill::SETTING, crate::standstill::SETTING
+    )]
+    TooFewInSync {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// How many are.
+        in_sync: usize,
+        /// How many must be.
+        min_in_sync: u32,
+    },
     /// No answer in time.
     #[error(
         "{what}: no answer within {after:?}; the broker is overloaded or cannot be reached under the address it advertises"
@@ -187,12 +226,29 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether the same may succeed later with nobody doing anything here: brokers come back, elect leaders, catch up.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Electing { .. }
+                | Self::NoLeader { .. }
+                | Self::LeaderAway { .. }
+                | Self::TooFewInSync { .. }
+                | Self::TimedOut { .. }
+                | Self::Refused { .. }
+        )
+    }
+
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unreachable { .. } | Self::WrongProtocol { .. } | Self::Electing { .. } => {
-                ErrorKind::Unreachable
-            }
+            Self::Unreachable { .. }
+            | Self::WrongProtocol { .. }
+            | Self::Electing { .. }
+            | Self::NoLeader { .. }
+            | Self::LeaderAway { .. }
+            | Self::TooFewInSync { .. } => ErrorKind::Unreachable,
             Self::NoSuchTopic { .. } | Self::NoSuchPartition { .. } | Self::NoSuchGroup { .. } => {
                 ErrorKind::NotFound
             }
@@ -209,6 +265,27 @@ impl ClientError {
             | Self::Fenced { .. }
             | Self::Closed { .. }
             | Self::GroupInUse { .. } => ErrorKind::Other,
+        }
+    }
+}
+
+fn replicas(count: usize) -> String {
+    format!("{count} replica{}", if count == 1 { "" } else { "s" })
+}
+
+/// What a partition without a leader waits for.
+fn election(needs: &[i32]) -> String {
+    match needs {
+        [] => "the brokers elect one, and it goes on by itself".to_owned(),
+        [one] => format!(
+            "only broker {one} has all of its records: start broker {one}, and it goes on by itself"
+        ),
+        several => {
+            let several: Vec<_> = several.iter().map(i32::to_string).collect();
+            let several = several.join(" or ");
+            format!(
+                "only its replicas in sync may lead: start broker {several}, and it goes on by itself"
+            )
         }
     }
 }

@@ -133,7 +133,7 @@ impl Kafka {
     }
 
     /// What the user set this property to.
-    fn property(&self, key: &str) -> Option<&str> {
+    pub(crate) fn property(&self, key: &str) -> Option<&str> {
         let found = self.inner.properties.iter().rfind(|(k, _)| k == key);
         found.map(|(_, value)| value.as_str())
     }
@@ -387,7 +387,7 @@ pub(crate) fn refused(what: &str, code: Code) -> ClientError {
     }
 }
 
-fn show_address(host: &str, port: u16) -> String {
+pub(crate) fn show_address(host: &str, port: impl std::fmt::Display) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
     } else {

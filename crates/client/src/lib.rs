@@ -12,6 +12,7 @@
 //!
 //! This crate does not interpret records, and no other crate names `rdkafka`.
 
+mod cluster;
 mod context;
 mod error;
 mod from;
@@ -21,12 +22,15 @@ mod kafka;
 mod listener;
 mod position;
 mod producer;
+mod quorum;
 mod reader;
 mod record;
+mod standstill;
 mod topic_settings;
 mod topics;
 mod transaction;
 
+pub use cluster::{ClusterInfo, MIN_IN_SYNC};
 pub use error::{ClientError, ErrorKind};
 pub use from::{BadFrom, From};
 pub use group_reader::{GroupReader, GroupReaderOptions, GroupStart};
@@ -34,6 +38,7 @@ pub use groups::{CommittedOffset, GroupInfo, GroupPositions, MemberInfo, Positio
 pub use kafka::Kafka;
 pub use position::{TimedOffset, Watermarks};
 pub use producer::{Acks, Compression, Delivered, DeliveryFuture, Producer, ProducerOptions};
+pub use quorum::Controller;
 pub use reader::{Event, Isolation, Reader, ReaderOptions};
 pub use record::{NewRecord, Record};
 pub use topic_settings::Setting;

@@ -12,12 +12,13 @@ use std::time::Duration;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use weir_base::time::Timestamp;
 
 use crate::context::{Background, Context, Trouble, locked};
 use crate::error::{check_topic_name, code_of, property_error, words};
 use crate::kafka::{NO_TOPIC, hopeless, refused};
+use crate::standstill::Standstill;
 use crate::{ClientError, Kafka, NewRecord, Record};
 
 /// What the library keeps for a record besides its bytes, roughly.
@@ -101,6 +102,7 @@ struct Inner {
     room_bytes: u32,
     /// The first delivery that failed since the last flush.
     failed: Arc<Mutex<Option<ClientError>>>,
+    standstill: Arc<Standstill>,
 }
 
 /// A record on its way to the library.
@@ -129,6 +131,7 @@ fn owned_headers<'a>(
 pub(crate) struct InFlight {
     outcome: oneshot::Sender<Result<Delivered, ClientError>>,
     failed: Arc<Mutex<Option<ClientError>>>,
+    standstill: Arc<Standstill>,
     topic: Arc<str>,
     len_bytes: usize,
     timeout_ms: u32,
@@ -137,11 +140,13 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     pub(crate) fn delivered(self, partition: i32, offset: i64) {
+        self.standstill.settled();
         // Nobody may be waiting: the future need not be kept.
         drop(self.outcome.send(Ok(Delivered { partition, offset })));
     }
 
     pub(crate) fn failed(self, error: &KafkaError, trouble: &Trouble) {
+        self.standstill.settled();
         let topic = &self.topic;
         let what = format!("send to topic {topic:?}");
         let error = match code_of(error) {
@@ -152,17 +157,7 @@ impl InFlight {
             Some(Code::UnknownTopic | Code::UnknownTopicOrPartition) => ClientError::NoSuchTopic {
                 topic: topic.to_string(),
             },
-            Some(Code::MessageTimedOut) => match (trouble.hopeless(), trouble.last()) {
-                (Some((code, why)), _) => hopeless(code, why),
-                (None, Some((_, why))) => ClientError::Refused {
-                    what: format!("cannot {what} within {} s", self.timeout_ms / 1_000),
-                    why,
-                },
-                (None, None) => ClientError::TimedOut {
-                    what: format!("cannot {what}"),
-                    after: Duration::from_millis(self.timeout_ms.into()),
-                },
-            },
+            Some(Code::MessageTimedOut) => self.gave_up(&what, trouble),
             Some(Code::PurgeQueue | Code::PurgeInflight) => ClientError::Closed {
                 what: "the record was delivered".to_owned(),
             },
@@ -174,6 +169,26 @@ impl InFlight {
         };
         locked(&self.failed).get_or_insert_with(|| error.clone());
         drop(self.outcome.send(Err(error)));
+    }
+
+    /// Why it was not acknowledged in all the time there was.
+    fn gave_up(&self, what: &str, trouble: &Trouble) -> ClientError {
+        if let Some((code, why)) = trouble.hopeless() {
+            return hopeless(code, why);
+        }
+        if let Some(why) = self.standstill.why() {
+            return why;
+        }
+        match trouble.last() {
+            Some((_, why)) => ClientError::Refused {
+                what: format!("cannot {what} within {} s", self.timeout_ms / 1_000),
+                why,
+            },
+            None => ClientError::TimedOut {
+                what: format!("cannot {what}"),
+                after: Duration::from_millis(self.timeout_ms.into()),
+            },
+        }
     }
 }
 
@@ -248,19 +263,35 @@ impl Kafka {
         let room_bytes = u32::try_from(options.max_in_flight_bytes)
             .unwrap_or(u32::MAX)
             .max(1);
+        let inner = Arc::new(Inner {
+            producer,
+            room: Arc::new(Semaphore::new(room_bytes as usize)),
+            room_bytes,
+            failed: Arc::default(),
+            standstill: Arc::default(),
+        });
+        self.watch_over(&inner, options.acks);
         Ok(Producer {
-            inner: Arc::new(Inner {
-                producer,
-                room: Arc::new(Semaphore::new(room_bytes as usize)),
-                room_bytes,
-                failed: Arc::default(),
-            }),
+            inner,
             timeout_ms: options.delivery_timeout_ms,
         })
     }
 }
 
 impl Kafka {
+    /// Finds out what records wait for that are not acknowledged.
+    fn watch_over(&self, inner: &Arc<Inner>, acks: Acks) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (standstill, inner) = (inner.standstill.clone(), Arc::downgrade(inner));
+        let waiting = move || {
+            let inner = inner.upgrade()?;
+            Some(inner.room.available_permits() < inner.room_bytes as usize)
+        };
+        runtime.spawn(standstill.watch(self.clone(), acks, waiting));
+    }
+
     /// The library asks for its producer id (KIP-98) half a second after it was started, or when it hears of the cluster; so
     /// that the first record need not wait for the former, this asks after the cluster.
     fn warm_up(&self, producer: &Arc<Background<ThreadedProducer<Context>>>) {
@@ -346,10 +377,12 @@ impl Producer {
             unreachable!("the semaphore is never closed");
         };
         check_topic_name(record.topic)?;
+        self.inner.standstill.sent_to(record.topic);
         let (outcome, receiver) = oneshot::channel();
         let in_flight = Box::new(InFlight {
             outcome,
             failed: self.inner.failed.clone(),
+            standstill: self.inner.standstill.clone(),
             topic: record.topic.clone(),
             len_bytes,
             timeout_ms: self.timeout_ms,
@@ -402,6 +435,12 @@ impl Producer {
         // All the room there is: nothing is under way then.
         drop(self.inner.room.acquire_many(self.inner.room_bytes).await);
         self.take_failure().map_or(Ok(()), Err)
+    }
+
+    /// What holds up the records under way once nothing has been acknowledged for a second, as a sentence; nothing while they flow.
+    /// It changes when the cause does. The library tries on meanwhile.
+    pub fn standstill(&self) -> watch::Receiver<Option<ClientError>> {
+        self.inner.standstill.subscribe()
     }
 
     /// Bytes under way, as far as the bound counts them.

@@ -473,8 +473,11 @@ impl Reader {
         self.errand = Some(tokio::spawn(async move {
             let looked = async {
                 kafka.probe().await?;
-                let ids = kafka.partition_ids(&topic).await?;
-                kafka.watermarks_of(&topic, &chosen.unwrap_or(ids)).await
+                // A leader that is away is told at once; asking it would take as long as the library tries.
+                let info = kafka.cannot_reach(&topic).await?;
+                let all = || info.partitions.iter().map(|p| p.id).collect();
+                let ids: Vec<i32> = chosen.unwrap_or_else(all);
+                kafka.watermarks_of(&topic, &ids).await
             };
             Errand::Looked {
                 stood,
@@ -498,20 +501,12 @@ impl Reader {
                 }
                 self.compare(stood, &marks)
             }
-            Err(
-                error @ (ClientError::Unreachable { .. }
-                | ClientError::TimedOut { .. }
-                | ClientError::Electing { .. }
-                | ClientError::Refused { .. }),
-            ) => {
+            Err(error) if error.may_pass() => {
                 self.next_look = Instant::now() + RETRY_EVERY;
                 if !self.disconnected && !matches!(error, ClientError::Refused { .. }) {
                     self.disconnected = true;
                     self.ready.push_back(Event::Disconnected {
-                        why: match error {
-                            ClientError::Unreachable { cause, .. } => cause,
-                            other => other.to_string(),
-                        },
+                        why: error.while_reading(&self.topic),
                     });
                 }
                 Ok(())

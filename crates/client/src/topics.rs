@@ -5,10 +5,10 @@ use std::time::Duration;
 use rdkafka::admin::{AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{IsError, RDKafkaErrorCode as Code};
-use rdkafka::metadata::MetadataTopic;
+use rdkafka::metadata::{Metadata, MetadataBroker, MetadataTopic};
 
 use crate::error::check_topic_name;
-use crate::kafka::{ASK_TIMEOUT, NO_TOPIC, refused};
+use crate::kafka::{ASK_TIMEOUT, NO_TOPIC, refused, show_address};
 use crate::{ClientError, Kafka};
 
 /// A broker of the cluster.
@@ -92,7 +92,28 @@ pub enum Created {
     AlreadyThere,
 }
 
+impl BrokerInfo {
+    pub(crate) fn read(broker: &MetadataBroker) -> Self {
+        Self {
+            id: broker.id(),
+            address: show_address(broker.host(), broker.port()),
+        }
+    }
+}
+
 impl TopicInfo {
+    /// Those that the answer tells something of, by name.
+    pub(crate) fn read_all(metadata: &Metadata) -> Vec<Self> {
+        let mut topics: Vec<_> = metadata
+            .topics()
+            .iter()
+            .filter(|topic| topic.error().is_none_or(|error| !error.is_error()))
+            .map(Self::read)
+            .collect();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        topics
+    }
+
     fn read(topic: &MetadataTopic) -> Self {
         let mut partitions: Vec<PartitionInfo> = topic
             .partitions()
@@ -117,23 +138,23 @@ impl TopicInfo {
 impl Kafka {
     /// All topics, by name.
     pub async fn topics(&self) -> Result<Vec<TopicInfo>, ClientError> {
-        let mut topics = self
-            .ask("list the topics", |query| {
-                let metadata = query.fetch_metadata(None, ASK_TIMEOUT)?;
-                Ok(metadata
-                    .topics()
-                    .iter()
-                    .filter(|topic| topic.error().is_none_or(|error| !error.is_error()))
-                    .map(TopicInfo::read)
-                    .collect::<Vec<_>>())
-            })
-            .await?;
-        topics.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(topics)
+        self.ask("list the topics", |query| {
+            let metadata = query.fetch_metadata(None, ASK_TIMEOUT)?;
+            Ok(TopicInfo::read_all(&metadata))
+        })
+        .await
     }
 
     /// One topic; it is never made by asking.
     pub async fn topic(&self, name: &str) -> Result<TopicInfo, ClientError> {
+        Ok(self.topic_and_brokers(name).await?.0)
+    }
+
+    /// One topic, and the brokers that Kafka counts on.
+    pub(crate) async fn topic_and_brokers(
+        &self,
+        name: &str,
+    ) -> Result<(TopicInfo, Vec<BrokerInfo>), ClientError> {
         check_topic_name(name)?;
         loop {
             match self.look_up(name).await {
@@ -144,16 +165,18 @@ impl Kafka {
     }
 
     /// One topic as the broker knows it that happens to be asked.
-    async fn look_up(&self, name: &str) -> Result<TopicInfo, ClientError> {
+    async fn look_up(&self, name: &str) -> Result<(TopicInfo, Vec<BrokerInfo>), ClientError> {
         let topic = name.to_owned();
-        let found = self
+        let (found, brokers) = self
             .ask(&format!("look up topic {name:?}"), move |query| {
                 let metadata = query.fetch_metadata(Some(&topic), ASK_TIMEOUT)?;
-                Ok(metadata
+                let found = metadata
                     .topics()
                     .iter()
                     .find(|found| found.name() == topic)
-                    .map(|found| (TopicInfo::read(found), found.error().map(Code::from))))
+                    .map(|found| (TopicInfo::read(found), found.error().map(Code::from)));
+                let brokers = metadata.brokers().iter().map(BrokerInfo::read).collect();
+                Ok((found, brokers))
             })
             .await?;
         let missing = || ClientError::NoSuchTopic {
@@ -167,7 +190,7 @@ impl Kafka {
                 if info.partitions.is_empty() {
                     Err(missing())
                 } else {
-                    Ok(info)
+                    Ok((info, brokers))
                 }
             }
             Some((_, Some(code))) => Err(refused(&format!("look up topic {name:?}"), code)),
@@ -197,10 +220,7 @@ impl Kafka {
                 Ok(metadata
                     .brokers()
                     .iter()
-                    .map(|broker| BrokerInfo {
-                        id: broker.id(),
-                        address: format!("{}:{}", broker.host(), broker.port()),
-                    })
+                    .map(BrokerInfo::read)
                     .collect::<Vec<_>>())
             })
             .await?;

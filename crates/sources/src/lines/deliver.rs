@@ -291,10 +291,7 @@ impl Delivery<'_> {
     /// Tells what is waited for; an error that waiting does not mend comes back.
     fn wait_for(&self, error: ClientError, waiting: &mut bool) -> Result<(), SourceError> {
         match error {
-            ClientError::Unreachable { .. }
-            | ClientError::TimedOut { .. }
-            | ClientError::Electing { .. }
-            | ClientError::Refused { .. } => {
+            error if error.may_pass() => {
                 if !std::mem::replace(waiting, true) {
                     self.progress.note(&format!("{error}; trying on"));
                 }

@@ -1,0 +1,110 @@
+//! What somebody who waits is told while leaders are away, against the mock cluster inside librdkafka.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed expectation is the test's failure"
+)]
+
+use std::time::Duration;
+
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use tokio::sync::watch;
+use weir_client::{
+    Acks, ClientError, Event, From, Kafka, NewRecord, ProducerOptions, ReaderOptions,
+};
+
+fn three() -> (MockCluster<'static, DefaultProducerContext>, Kafka) {
+    let cluster = MockCluster::new(3).unwrap();
+    cluster.create_topic("video", 1, 3).unwrap();
+    cluster.partition_leader("video", 0, Some(2)).unwrap();
+    let kafka = Kafka::new(&cluster.bootstrap_servers(), &[]).unwrap();
+    (cluster, kafka)
+}
+
+/// As in an election: the leader's connections end, and nobody leads. In this order: the mock does not survive a record that reaches a
+/// broker while nobody leads.
+fn leader_dies(cluster: &MockCluster<'static, DefaultProducerContext>) {
+    cluster.broker_down(2).unwrap();
+    cluster.partition_leader("video", 0, None).unwrap();
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future)
+        .await
+        .expect("an answer within the time any machine needs")
+}
+
+async fn until(
+    standstill: &mut watch::Receiver<Option<ClientError>>,
+    wanted: impl FnMut(&Option<ClientError>) -> bool,
+) -> String {
+    let why = within(standstill.wait_for(wanted)).await.unwrap().clone();
+    why.map(|why| why.to_string()).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_and_who_leads_are_one_answer() {
+    let (_cluster, kafka) = three();
+    let found = within(kafka.cluster()).await.unwrap();
+    let ids: Vec<_> = found.brokers.iter().map(|broker| broker.id).collect();
+    assert_eq!(ids, [1, 2, 3]);
+    assert_eq!(found.topics[0].name, "video");
+    assert_eq!(found.topics[0].partitions[0].leader, Some(2));
+    for broker in &found.brokers {
+        assert_eq!(broker.knock().await, Ok(()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_wait_for_a_leader_say_so_and_go_on_by_themselves() {
+    let (cluster, kafka) = three();
+    let producer = kafka.producer(ProducerOptions::default()).unwrap();
+    let send = || producer.send(NewRecord::new("video", "value"));
+    within(send().await.unwrap()).await.unwrap();
+    let mut standstill = producer.standstill();
+    assert_eq!(*standstill.borrow(), None);
+
+    leader_dies(&cluster);
+    let waiting = send().await.unwrap();
+    let said = until(&mut standstill, Option::is_some).await;
+    assert!(
+        said.contains("partition 0 of topic \"video\" has no leader"),
+        "{said}"
+    );
+    assert_eq!(
+        kafka
+            .cannot_write("video", Acks::All)
+            .await
+            .map(|e| e.to_string()),
+        Some(said)
+    );
+    cluster.partition_leader("video", 0, Some(1)).unwrap();
+    within(waiting).await.unwrap();
+    until(&mut standstill, Option::is_none).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_whose_leader_is_gone_says_what_it_waits_for_and_goes_on() {
+    let (cluster, kafka) = three();
+    let producer = kafka.producer(ProducerOptions::default()).unwrap();
+    let send = || producer.send(NewRecord::new("video", "value"));
+    within(send().await.unwrap()).await.unwrap();
+    let mut reader = kafka
+        .reader("video", From::Start, ReaderOptions::default())
+        .await
+        .unwrap();
+    while !matches!(within(reader.next()).await.unwrap(), Event::Record(_)) {}
+    leader_dies(&cluster);
+    let why = loop {
+        if let Event::Disconnected { why } = within(reader.next()).await.unwrap() {
+            break why;
+        }
+    };
+    assert!(why.contains("\"video\""), "{why}");
+    assert!(why.contains("goes on by itself"), "{why}");
+    cluster.partition_leader("video", 0, Some(3)).unwrap();
+    while within(reader.next()).await.unwrap() != Event::Reconnected {}
+    within(send().await.unwrap()).await.unwrap();
+    while !matches!(within(reader.next()).await.unwrap(), Event::Record(_)) {}
+}
