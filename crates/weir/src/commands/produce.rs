@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
-use weir_client::{Acks, Compression, DeliveryFuture, NewRecord, ProducerOptions};
+use weir_client::{Acks, Compression, DeliveryFuture, NewRecord, Producer, ProducerOptions};
 
 use crate::context::Context;
 
@@ -73,6 +73,9 @@ pub async fn run(args: ProduceArgs, context: &Context) -> anyhow::Result<()> {
         .create_topic(weir_client::TopicSpec::new(&args.topic))
         .await?;
     let producer = kafka.producer(options(&args))?;
+    if !context.quiet {
+        tell_standstill(&producer);
+    }
     let mut input = BufReader::new(tokio::io::stdin());
     let mut pending: VecDeque<DeliveryFuture> = VecDeque::new();
     let mut sent = 0_u64;
@@ -109,6 +112,20 @@ pub async fn run(args: ProduceArgs, context: &Context) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Says what records wait for, and when they wait no more: the library tries on in silence.
+fn tell_standstill(producer: &Producer) {
+    let mut standstill = producer.standstill();
+    tokio::spawn(async move {
+        while standstill.changed().await.is_ok() {
+            let why = standstill.borrow_and_update().clone();
+            match why {
+                Some(why) => eprintln!("weir: {why}"),
+                None => eprintln!("weir: records are acknowledged again"),
+            }
+        }
+    });
 }
 
 async fn delivered(pending: &mut VecDeque<DeliveryFuture>) -> anyhow::Result<()> {
