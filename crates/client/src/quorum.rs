@@ -1,6 +1,6 @@
 //! Which node is the controller, as the quorum has it (`DescribeQuorum`, KIP-595).
 //!
-//! The library does not know this request, and what a KRaft broker's metadata calls the controller is any broker at all, a different one
+//! The library does not know this request, and what a broker's metadata calls the controller is any broker at all, a different one
 //! with each answer: it is there for clients that send the controller something, and any broker passes that on. So this speaks
 //! the protocol itself, as far as needed and where neither TLS nor a login is asked for.
 

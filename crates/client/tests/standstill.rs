@@ -30,7 +30,7 @@ fn leader_dies(cluster: &MockCluster<'static, DefaultProducerContext>) {
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), future)
+    tokio::time::timeout(Duration::from_mins(1), future)
         .await
         .expect("an answer within the time any machine needs")
 }

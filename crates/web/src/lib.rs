@@ -17,6 +17,7 @@
 
 pub mod api;
 mod body;
+mod cluster;
 mod connections;
 mod events;
 pub mod export;

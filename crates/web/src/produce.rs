@@ -12,6 +12,7 @@
 )]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -20,6 +21,9 @@ use serde_json::value::RawValue;
 use weir_client::{ClientError, Delivered, ErrorKind, NewRecord, Producer};
 
 use crate::problem::Problem;
+
+/// When to come back where brokers are away or a replica is out of sync.
+pub const AGAIN: Duration = Duration::from_secs(5);
 
 /// How keys and values stand in a REST Proxy body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use weir_client::{ClientError, Kafka, Producer, ProducerOptions};
 
 use crate::api::Sources;
 use crate::body::Room;
+use crate::cluster::ClusterWatcher;
 use crate::connections::{self, Limits};
 use crate::guard::{Guard, Refusals, guard};
 use crate::hub::Hubs;
@@ -44,6 +45,8 @@ pub struct WebConfig {
     pub ingest: IngestLimits,
     /// How the sources are that run in this process; `None`: there are none.
     pub sources: Option<watch::Receiver<Arc<Sources>>>,
+    /// The broker runs in this process.
+    pub embedded: bool,
 }
 
 /// Who may post to `/ingest`, how much and how often.
@@ -85,6 +88,7 @@ pub struct App {
     pub(crate) tables: Arc<Tables>,
     pub(crate) watcher: Arc<Watcher>,
     pub(crate) library: Arc<Library>,
+    pub(crate) cluster: Arc<ClusterWatcher>,
     /// Places for those who read a window of numbers at once.
     pub(crate) windows: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
@@ -149,6 +153,12 @@ pub async fn serve(
             shutdown.clone(),
         ),
         watcher,
+        cluster: ClusterWatcher::start(
+            kafka.clone(),
+            clock.clone(),
+            config.embedded,
+            shutdown.clone(),
+        ),
         windows: Arc::new(Semaphore::new(MAX_WINDOWS)),
         kafka,
         clock,

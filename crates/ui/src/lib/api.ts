@@ -702,6 +702,276 @@ error_code: number | null,
  */
 error: string | null, };
 
+/**
+ * `GET /cluster`: the brokers and what they hold. With `Accept: text/event-stream` such an object whenever it changes.
+ */
+export type Cluster = { 
+/**
+ * The server's clock.
+ */
+server_time_ms: number, 
+/**
+ * The id the cluster was formatted with.
+ */
+cluster_id: string | null, 
+/**
+ * It is the broker that this program runs itself.
+ */
+embedded: boolean, 
+/**
+ * Whether it answers. Where it does not, everything else is as last seen.
+ */
+kafka: KafkaState, 
+/**
+ * The node that leads the quorum of controllers; it need not be a broker.
+ */
+controller: number | null, 
+/**
+ * Why it is not known.
+ */
+controller_note?: string, 
+/**
+ * The brokers by number, with those that are gone.
+ */
+brokers: Array<ClusterBroker>, 
+/**
+ * The topics, those in trouble first, Kafka's own last.
+ */
+topics: Array<ClusterTopic>, 
+/**
+ * How many partitions there are in all of them.
+ */
+partitions: PartitionCounts, 
+/**
+ * Partitions that are not listed here for want of room; all in trouble come first.
+ */
+left_out: number, 
+/**
+ * What happened since the server began to look, the newest 100, newest first.
+ */
+events: Array<ClusterEvent>, };
+
+/**
+ * How many partitions are how.
+ */
+export type PartitionCounts = { 
+/**
+ * All.
+ */
+all: number, 
+/**
+ * Without a leader: nothing is read or written.
+ */
+leaderless: number, 
+/**
+ * With fewer replicas in sync than `min.insync.replicas`: nothing is written with `acks=all`.
+ */
+too_few_in_sync: number, 
+/**
+ * With a replica out of sync, those before included.
+ */
+under_replicated: number, };
+
+/**
+ * A broker.
+ */
+export type ClusterBroker = { 
+/**
+ * Its number.
+ */
+id: number, 
+/**
+ * The address it advertises, `HOST:PORT`; not known of one that was gone before the server began to look.
+ */
+address: string | null, 
+/**
+ * How it is.
+ */
+state: BrokerState, 
+/**
+ * Since when; not known of what was so when the server began to look.
+ */
+since_ms: number | null, 
+/**
+ * Partitions it leads.
+ */
+leads: number, 
+/**
+ * Partitions it holds a replica of.
+ */
+replicas: number, 
+/**
+ * Those of them that are in sync.
+ */
+in_sync: number, };
+
+/**
+ * How a broker is.
+ */
+export type BrokerState = "up" | "silent" | "gone";
+
+/**
+ * A topic's partitions and who holds them.
+ */
+export type ClusterTopic = { 
+/**
+ * Its name.
+ */
+topic: string, 
+/**
+ * Kafka's own.
+ */
+internal: boolean, 
+/**
+ * Its `min.insync.replicas`, once that is known.
+ */
+min_in_sync: number | null, 
+/**
+ * Its partitions, by number.
+ */
+partitions: Array<ClusterPartition>, };
+
+/**
+ * A partition and who holds it.
+ */
+export type ClusterPartition = { 
+/**
+ * Its number.
+ */
+partition: number, 
+/**
+ * The broker that takes its records; -1: none.
+ */
+leader: number, 
+/**
+ * The brokers that hold it, the preferred leader first.
+ */
+replicas: Array<number>, 
+/**
+ * Those of them that have everything acknowledged.
+ */
+in_sync: Array<number>, 
+/**
+ * How it is.
+ */
+state: PartitionState, };
+
+/**
+ * How a partition is, the worst that is true of it.
+ */
+export type PartitionState = "leaderless" | "too_few_in_sync" | "under_replicated" | "fine";
+
+/**
+ * Something that happened.
+ */
+export type ClusterEvent = { 
+/**
+ * When the server saw it.
+ */
+at_ms: number, 
+/**
+ * What.
+ */
+what: ClusterChange, 
+/**
+ * The same for people.
+ */
+text: string, };
+
+/**
+ * What happened. Where it happened to many partitions at once, `topic` and `partition` are null and `partitions` counts them.
+ */
+export type ClusterChange = { "kind": "broker_silent", broker: number, } | { "kind": "broker_gone", broker: number, } | { "kind": "broker_back", broker: number, away_ms: number | null, } | { "kind": "broker_new", broker: number, } | { "kind": "controller", from: number | null, to: number | null, } | { "kind": "leader", from: number | null, to: number | null, 
+/**
+ * The topic, of one.
+ */
+topic: string | null, 
+/**
+ * Its number, of one.
+ */
+partition: number | null, 
+/**
+ * How many.
+ */
+partitions: number, } | { "kind": "out_of_sync", broker: number, 
+/**
+ * The topic, of one.
+ */
+topic: string | null, 
+/**
+ * Its number, of one.
+ */
+partition: number | null, 
+/**
+ * How many.
+ */
+partitions: number, } | { "kind": "in_sync", broker: number, 
+/**
+ * The topic, of one.
+ */
+topic: string | null, 
+/**
+ * Its number, of one.
+ */
+partition: number | null, 
+/**
+ * How many.
+ */
+partitions: number, } | { "kind": "too_few_in_sync", 
+/**
+ * The topic, of one.
+ */
+topic: string | null, 
+/**
+ * Its number, of one.
+ */
+partition: number | null, 
+/**
+ * How many.
+ */
+partitions: number, } | { "kind": "enough_in_sync", 
+/**
+ * The topic, of one.
+ */
+topic: string | null, 
+/**
+ * Its number, of one.
+ */
+partition: number | null, 
+/**
+ * How many.
+ */
+partitions: number, } | { "kind": "replicas", 
+/**
+ * The topic, of one.
+ */
+topic: string | null, 
+/**
+ * Its number, of one.
+ */
+partition: number | null, 
+/**
+ * How many.
+ */
+partitions: number, } | { "kind": "away" } | { "kind": "answers", away_ms: number, };
+
+/**
+ * One partition, or how many.
+ */
+export type Partitions = { 
+/**
+ * The topic, of one.
+ */
+topic: string | null, 
+/**
+ * Its number, of one.
+ */
+partition: number | null, 
+/**
+ * How many.
+ */
+partitions: number, };
+
 /** In front of every binary message of `/topics/{topic}/live`, big-endian: `u8 kind` · `u8 flags` · `u16 partition` ·
  * `u32 duration_us` · `i64 offset` · `i64 timestamp_ms` · `i64 pts_us`. */
 export const FragmentHeader = { lenBytes: 32, init: 0, fragment: 1, keyFlag: 1, prerollFlag: 2 } as const;

@@ -45,12 +45,13 @@ class Router {
 
 export const router = new Router();
 
-export type Page = { page: 'home' } | { page: 'topic'; topic: string } | { page: 'plots' } | { page: 'plot'; plot: number } | { page: 'none' };
+export type Page = { page: 'home' } | { page: 'topic'; topic: string } | { page: 'plots' } | { page: 'plot'; plot: number } | { page: 'cluster' } | { page: 'none' };
 
 export function pageAt(path: string): Page {
   if (path === '/') return { page: 'home' };
   const plot = /^\/plots(?:\/([1-5]))?\/?$/.exec(path);
   if (plot) return plot[1] === undefined ? { page: 'plots' } : { page: 'plot', plot: Number(plot[1]) };
+  if (/^\/cluster\/?$/.test(path)) return { page: 'cluster' };
   const match = /^\/t\/([^/]+)\/?$/.exec(path);
   if (!match) return { page: 'none' };
   try {

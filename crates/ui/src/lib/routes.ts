@@ -20,6 +20,7 @@ function withQuery(path: string, query: Record<string, Value | readonly string[]
 export const routes = {
   overview: '/overview',
   sources: '/sources',
+  cluster: '/cluster',
   live: (topic: string, from: string, group?: string | null, key?: string | null) =>
     withQuery(`${topicPath(topic)}/live`, { from, group, key }),
   mjpeg: (topic: string, from?: string, group?: string | null, key?: string | null) =>

@@ -7,6 +7,7 @@
 //! To make `api.ts` anew: `UPDATE_API=1 cargo test -p weir-web api::`; a plain `cargo test` says when it is stale.
 //! To add a type: derive `ts_rs::TS` for tests as the others do, and name it in `declare!` below.
 
+mod cluster;
 mod latest;
 mod library;
 mod live;
@@ -17,6 +18,10 @@ mod series;
 
 use serde::Serialize;
 
+pub use cluster::{
+    BrokerState, Cluster, ClusterBroker, ClusterChange, ClusterEvent, ClusterPartition,
+    ClusterTopic, PartitionCounts, PartitionState, Partitions,
+};
 pub use latest::{Latest, LatestEvent, LatestValue};
 pub use library::{Library, Span, TopicProblem, Video, VideoViewer};
 pub use live::{FragmentHeader, LiveEvent, LiveRequest};
@@ -104,6 +109,16 @@ mod tests {
             ReplicaMetadata,
             ProduceAnswer,
             ProducedRecord,
+            Cluster,
+            PartitionCounts,
+            ClusterBroker,
+            BrokerState,
+            ClusterTopic,
+            ClusterPartition,
+            PartitionState,
+            ClusterEvent,
+            ClusterChange,
+            Partitions,
         );
         let _ = write!(
             out,

@@ -55,6 +55,9 @@ async fn ingest(
     };
     match send(&app, &name, &headers, whole.bytes).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(problem) if problem.status_code() == StatusCode::SERVICE_UNAVAILABLE => {
+            problem.until(produce::AGAIN)
+        }
         Err(problem) => problem.into_response(),
     }
 }
@@ -78,7 +81,10 @@ async fn send(
         .remedy("send text/plain, application/json, application/x-ndjson, application/cloudevents+json or application/cloudevents-batch+json"));
     };
     let records = records?;
-    app.kafka.topic(topic).await?;
+    let info = app.kafka.topic(topic).await?;
+    if let Some(error) = app.cluster.takes_nothing(&info, None) {
+        return Err(error.into());
+    }
     for delivered in produce::send(app.producer().await?, records).await {
         delivered?;
     }

@@ -2,6 +2,7 @@
 //!
 //! To add one: a file with a `ROUTE` and its handler, and a line in [`TABLE`].
 
+mod cluster;
 mod health;
 mod ingest;
 mod latest;
@@ -51,6 +52,7 @@ pub const TABLE: &[Route] = &[
     overview::ROUTE,
     sources::ROUTE,
     library::ROUTE,
+    cluster::ROUTE,
     live::ROUTE,
     mjpeg::ROUTE,
     mp4::ROUTE,

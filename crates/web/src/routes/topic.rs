@@ -95,6 +95,10 @@ async fn post(
     for partition in records.iter().filter_map(|record| record.partition) {
         check_partition(&info, partition)?;
     }
+    let mut partitions = records.iter().map(|record| record.partition);
+    if let Some(error) = partitions.find_map(|at| app.cluster.takes_nothing(&info, at)) {
+        return Ok(Problem::from(error).until(produce::AGAIN));
+    }
     let offsets = produce::send(app.producer().await?, records)
         .await
         .into_iter()

@@ -65,6 +65,7 @@ impl World {
         let shutdown = CancellationToken::new();
         let config = WebConfig {
             sources: None,
+            embedded: true,
             allowed_hosts: vec!["cam.lan".into()],
             default_video_topic: Some("cam".into()),
             limits,

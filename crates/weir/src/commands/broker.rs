@@ -101,6 +101,11 @@ impl Backend {
         }
     }
 
+    /// Whether it is ours.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self, Self::Embedded(..))
+    }
+
     /// Where it is, for people.
     pub fn address(&self) -> String {
         match self {

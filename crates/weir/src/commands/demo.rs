@@ -62,7 +62,7 @@ pub async fn run(args: DemoArgs, context: &Context) -> anyhow::Result<()> {
     }
     let page = Page::listen(&args.web).await?;
     let backend = Backend::start(&args.broker, context).await?;
-    let page = page.serve(backend.kafka(), Some(VIDEO), context);
+    let page = page.serve(&backend, Some(VIDEO), context);
     create_topics(backend.kafka()).await?;
     announce(&page.url, &backend.address(), context);
 

@@ -8,7 +8,6 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use weir_base::units::{Rate, parse_bytes};
-use weir_client::Kafka;
 use weir_web::{IngestLimits, Origin, WebConfig};
 
 use crate::commands::broker::{Backend, BrokerOptions};
@@ -70,7 +69,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<()> {
     let backend = Backend::start(&args.broker, context).await?;
     let board = Board::new(&context.sources, context);
     page.config.sources = Some(board.subscribe());
-    let page = page.serve(backend.kafka(), None, context);
+    let page = page.serve(&backend, None, context);
     announce(&page.url, &backend.address(), context);
     let mut running = sources::start(&context.sources, &board, backend.kafka(), context);
     let ended = tokio::select! {
@@ -136,14 +135,15 @@ impl Page {
     /// Answers until `context.shutdown`; `/video` without a topic shows `video_topic`.
     pub fn serve(
         mut self,
-        kafka: &Kafka,
+        backend: &Backend,
         video_topic: Option<&str>,
         context: &Context,
     ) -> RunningPage {
         self.config.default_video_topic = video_topic.map(str::to_owned);
+        self.config.embedded = backend.is_embedded();
         let served = weir_web::serve(
             self.listener,
-            kafka.clone(),
+            backend.kafka().clone(),
             context.clock.clone(),
             self.config,
             context.shutdown.clone(),
