@@ -34,7 +34,7 @@ pub(super) const THREE: Case = Case {
 };
 
 /// A cluster of three; a broker that was killed can be started again over what it kept.
-struct Three<'a> {
+pub(super) struct Three<'a> {
     context: &'a Context<'a>,
     folder: PathBuf,
     addresses: [SocketAddr; 3],
@@ -42,7 +42,7 @@ struct Three<'a> {
 }
 
 impl<'a> Three<'a> {
-    fn start(context: &'a Context<'a>) -> Result<Self> {
+    pub(super) fn start(context: &'a Context<'a>) -> Result<Self> {
         let folder = context.folder("three")?;
         let ports = (0..6).map(|_| free_port()).collect::<Result<Vec<_>>>()?;
         let [a, b, c, controllers @ ..] = &ports[..] else {
@@ -105,7 +105,7 @@ impl<'a> Three<'a> {
         Ok(())
     }
 
-    fn bootstrap(&self) -> String {
+    pub(super) fn addresses(&self) -> String {
         self.addresses.map(|address| address.to_string()).join(",")
     }
 
@@ -114,7 +114,7 @@ impl<'a> Three<'a> {
         let said = run(
             Command::new(program(self.context.workspace, "kcat")?).args([
                 "-b",
-                &self.bootstrap(),
+                &self.addresses(),
                 "-L",
                 "-J",
                 "-t",
@@ -132,7 +132,7 @@ impl<'a> Three<'a> {
     }
 
     /// Which broker leads a topic's first partition.
-    fn leader(&self, topic: &str) -> Result<usize> {
+    pub(super) fn leader(&self, topic: &str) -> Result<usize> {
         let partitions = self.partitions(topic)?;
         let id = partitions
             .first()
@@ -141,6 +141,17 @@ impl<'a> Three<'a> {
         index
             .filter(|index| *index < 3)
             .with_context(|| format!("{topic} has no leader: {partitions:?}"))
+    }
+
+    /// Kills a broker with -9.
+    pub(super) fn killed(&mut self, index: usize) -> Result<()> {
+        self.nodes[index].take().context("it runs")?.kill()
+    }
+
+    /// Starts a broker over what it kept.
+    pub(super) fn back(&mut self, index: usize) -> Result<()> {
+        self.begin(index)?;
+        self.until_it_answers(index)
     }
 
     /// Whether every partition has all three in sync.
@@ -226,18 +237,16 @@ fn killed(context: &Context) -> Result<String> {
     let mut three = Three::start(context)?;
     let topic = &context.topic("acknowledged");
     let folder = context.folder("load")?;
-    let archive = Archive::of(context, three.bootstrap());
+    let archive = Archive::of(context, three.addresses());
     let kept = folder.join("kept");
     let mut load = begin(context, &three, &archive, topic, &folder, &kept)?;
     load.goes_on().context("before the first kill")?;
     for kill in 1..=KILLS {
         let leader = three.leader(topic)?;
-        let node = three.nodes[leader].take().context("the leader runs")?;
-        node.kill()?;
+        three.killed(leader)?;
         load.goes_on()
             .with_context(|| format!("after kill {kill}"))?;
-        three.begin(leader)?;
-        three.until_it_answers(leader)?;
+        three.back(leader)?;
         let is_in_sync = || three.in_sync(topic);
         load.writer
             .until("all in sync", DEADLINE, is_in_sync)
@@ -255,7 +264,7 @@ fn begin(
     folder: &Path,
     kept: &Path,
 ) -> Result<Load> {
-    let bootstrap = &three.bootstrap();
+    let bootstrap = &three.addresses();
     let command = |arguments: &[&str]| -> Result<Command> {
         let mut command = Command::new(context.weir()?);
         command
@@ -362,7 +371,7 @@ fn end(
     .to_vec();
     let consume = |topic: &str| -> Result<String> {
         let mut command = Command::new(context.weir()?);
-        command.args(["--bootstrap", &three.bootstrap(), "consume", topic]);
+        command.args(["--bootstrap", &three.addresses(), "consume", topic]);
         let all = [
             "--from",
             "beginning",

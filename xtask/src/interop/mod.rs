@@ -16,6 +16,7 @@ mod failover;
 pub(crate) mod hdfs;
 mod hostile;
 mod kcat;
+mod mirror;
 mod page;
 mod preflight;
 mod s3;
@@ -64,6 +65,7 @@ fn cases() -> Vec<&'static Case> {
         hostile::CASES,
         disk::CASES,
         cluster::CASES,
+        mirror::CASES,
         secure::CASES,
         archive::CASES,
         single_file::CASES,
@@ -78,7 +80,7 @@ fn cases() -> Vec<&'static Case> {
 }
 
 /// Cases that run when they are named: few kernels have the virtual camera's module, and three Kafkas take long.
-const WHEN_NAMED: &[Case] = &[sources::VIVID, failover::THREE];
+const WHEN_NAMED: &[Case] = &[sources::VIVID, failover::THREE, mirror::TO_THREE];
 
 /// What a case works with: the program, and one running server that the cases share.
 pub(crate) struct Context<'a> {

@@ -137,7 +137,8 @@ fn folder_made(folder: &Path) -> Result<&Path> {
 
 /// A running Apache Kafka: one node, `KRaft`, broker and controller in one process.
 pub(crate) struct ApacheKafka {
-    _running: Running,
+    running: Option<Running>,
+    properties: PathBuf,
     /// Where clients find it.
     pub kafka: SocketAddr,
     /// Process start to its first answer.
@@ -167,16 +168,33 @@ impl ApacheKafka {
         )?;
         format_storage(workspace, &properties)?;
         // The heap of Kafka's own start script.
-        let mut running = begin_kafka(workspace, "kafka", "1g", &properties, folder)?;
-        let start_took =
+        let mut node = Self {
+            running: None,
+            properties,
+            kafka,
+            start_took: Duration::ZERO,
+        };
+        node.begin(workspace, folder)?;
+        Ok(node)
+    }
+
+    fn begin(&mut self, workspace: &Workspace, folder: &Path) -> Result<()> {
+        let mut running = begin_kafka(workspace, "kafka", "1g", &self.properties, folder)?;
+        let kafka = self.kafka;
+        self.start_took =
             running.until("an answer to ApiVersions", Duration::from_secs(90), || {
                 wire::answers(kafka)
             })?;
-        Ok(Self {
-            _running: running,
-            kafka,
-            start_took,
-        })
+        self.running = Some(running);
+        Ok(())
+    }
+
+    /// `kill -9`, and a start over what it kept.
+    pub fn killed_and_back(&mut self, workspace: &Workspace, folder: &Path) -> Result<()> {
+        if let Some(running) = self.running.take() {
+            running.kill()?;
+        }
+        self.begin(workspace, folder)
     }
 }
 
