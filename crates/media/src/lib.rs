@@ -40,6 +40,7 @@ pub mod numbers;
 pub mod order;
 pub mod png;
 pub mod record;
+mod scale;
 pub mod sound;
 pub mod synthetic;
 pub mod testcard;

@@ -6,8 +6,8 @@
 //!
 //! - `server`: what routes share, and the router, made of the table in `routes` (one file and one line a route).
 //! - `connections`: how many, and for how long. `guard`, `origin`: who may ask. `query`: what was asked, checked. `problem`: every refusal.
-//! - `throttle`, `body`: how often and how much may be posted.
-//! - `hub`: one reader a topic and form, fanned out to bounded queues; `feed`: the same from a position in the past; `moment`: one of them.
+//! - `throttle`, `body`: how often and how much may be posted; `gate`: how many are served at a time.
+//! - `hub`: one reader a topic and form, fanned out to bounded queues; `feed`: the same from a position in the past; `moment`: one of them, `near`: a key frame.
 //! - `library`: what there is to watch, found by looking into topics here and there.
 //! - `export`: the same pictures as an MP4 file, for the command line.
 //! - `socket`, `events`: a WebSocket and Server-Sent Events, which end with the server and hold up nobody.
@@ -22,12 +22,14 @@ mod connections;
 mod events;
 pub mod export;
 mod feed;
+mod gate;
 mod guard;
 mod hub;
 mod latest;
 mod library;
 mod metrics;
 mod moment;
+mod near;
 mod origin;
 mod problem;
 pub mod produce;

@@ -29,19 +29,19 @@ pub enum Moment {
 
 /// A picture and what it is decoded by.
 #[derive(Debug, Default)]
-struct Found {
+pub struct Found {
     /// In decode order, from a key frame on.
     pictures: Vec<Arc<Picture>>,
     target: Option<Arc<Picture>>,
 }
 
-/// The picture shown at a moment, as a JPEG or PNG file; `None` where there is none.
+/// The picture shown at a moment; empty where there is none.
 pub async fn shown_at(
     kafka: &Kafka,
     topic: &str,
     moment: Moment,
     wanted: Wanted,
-) -> Result<Option<Picture>, Problem> {
+) -> Result<Found, Problem> {
     let mut best = Found::default();
     for marks in kafka.watermarks(topic).await? {
         let found = found_at(kafka, topic, marks, moment, wanted.clone()).await?;
@@ -57,15 +57,11 @@ pub async fn shown_at(
             best = found;
         }
     }
-    best.still().await
+    Ok(best)
 }
 
 /// The newest picture, from the topic's hub: with many who ask one reads.
-pub async fn newest(
-    hubs: &Arc<Hubs>,
-    topic: &str,
-    wanted: Wanted,
-) -> Result<Option<Picture>, Problem> {
+pub async fn newest(hubs: &Arc<Hubs>, topic: &str, wanted: Wanted) -> Result<Found, Problem> {
     let mut viewer = hubs.view(topic, Form::AsIs, wanted);
     let mut found = Found::default();
     while found.target.is_none() {
@@ -82,8 +78,7 @@ pub async fn newest(
             next = viewer.try_next();
         }
     }
-    drop(viewer);
-    found.still().await
+    Ok(found)
 }
 
 /// Looks for it in one partition.
@@ -159,6 +154,19 @@ async fn found_at(
 }
 
 impl Found {
+    /// A picture that needs no others.
+    pub fn alone(picture: Arc<Picture>) -> Self {
+        Self {
+            pictures: vec![picture.clone()],
+            target: Some(picture),
+        }
+    }
+
+    /// The picture as it is in the topic.
+    pub fn target(&self) -> Option<&Picture> {
+        self.target.as_deref()
+    }
+
     /// Takes a picture in decode order; `late`: behind the one that is looked for.
     fn add(&mut self, picture: &Arc<Picture>, late: bool) {
         if (picture.key && !late) || self.pictures.len() >= gop::MAX_PICTURES {
@@ -167,11 +175,12 @@ impl Found {
         self.pictures.push(picture.clone());
     }
 
-    async fn still(self) -> Result<Option<Picture>, Problem> {
+    /// The picture as a JPEG or PNG file, no wider than `width`; `None` where there is none.
+    pub async fn still(self, width: Option<u32>) -> Result<Option<Picture>, Problem> {
         let Some(target) = self.target else {
             return Ok(None);
         };
-        let decoding = move || transcode::still_of(&self.pictures, &target);
+        let decoding = move || transcode::still_of(&self.pictures, &target, width);
         tokio::task::spawn_blocking(decoding)
             .await
             .ok()

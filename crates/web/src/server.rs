@@ -21,6 +21,7 @@ use crate::api::Sources;
 use crate::body::Room;
 use crate::cluster::ClusterWatcher;
 use crate::connections::{self, Limits};
+use crate::gate::Gate;
 use crate::guard::{Guard, Refusals, guard};
 use crate::hub::Hubs;
 use crate::latest::Tables;
@@ -89,6 +90,8 @@ pub struct App {
     pub(crate) watcher: Arc<Watcher>,
     pub(crate) library: Arc<Library>,
     pub(crate) cluster: Arc<ClusterWatcher>,
+    /// Places for those who want a single picture.
+    pub(crate) stills: Gate,
     /// Places for those who read a window of numbers at once.
     pub(crate) windows: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
@@ -118,6 +121,10 @@ const GRACE: Duration = Duration::from_millis(450);
 
 /// Windows of numbers read at a time, at some 50 MB each at most.
 const MAX_WINDOWS: usize = 6;
+
+/// Single pictures looked for and decoded at a time, and how many requests may wait for that.
+const MAX_STILLS: usize = 4;
+const MAX_WAITING_FOR_STILLS: usize = 128;
 
 /// How long a request with a body may take, its answer included: a body that trickles in is not waited for.
 const POSTED: Duration = Duration::from_mins(1);
@@ -159,6 +166,7 @@ pub async fn serve(
             config.embedded,
             shutdown.clone(),
         ),
+        stills: Gate::new(MAX_STILLS, MAX_WAITING_FOR_STILLS),
         windows: Arc::new(Semaphore::new(MAX_WINDOWS)),
         kafka,
         clock,

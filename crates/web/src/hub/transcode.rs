@@ -160,10 +160,16 @@ impl Transcoder {
     }
 }
 
-/// One picture as a file, decoded by those in front of it; all in decode order.
-pub fn still_of(pictures: &[Arc<Picture>], target: &Arc<Picture>) -> Option<Picture> {
+/// One picture as a file, decoded by those in front of it, all in decode order; no wider than `width`.
+pub fn still_of(
+    pictures: &[Arc<Picture>],
+    target: &Arc<Picture>,
+    width: Option<u32>,
+) -> Option<Picture> {
     if !target.codec.is_inter() {
-        return Some(still(target, target.codec, target.value.clone()));
+        let smaller = width.and_then(|width| smaller(target, width));
+        let as_it_is = || still(target, target.codec, target.value.clone());
+        return Some(smaller.unwrap_or_else(as_it_is));
     }
     let mut decoder = decoder_for(target.codec).ok()?;
     let is_it = |(pts_us, _): &(i64, Yuv420)| *pts_us == target.pts_us;
@@ -176,7 +182,19 @@ pub fn still_of(pictures: &[Arc<Picture>], target: &Arc<Picture>) -> Option<Pict
         .find_map(|picture| decode(&mut decoder, picture))
         .or_else(|| decoder.flush().ok()?.into_iter().find(is_it));
     let (_, yuv) = shown?;
+    let yuv = width
+        .and_then(|width| yuv.scaled_down_to(width))
+        .unwrap_or(yuv);
     let file = jpeg::encode(&yuv, QUALITY).ok()?;
+    Some(still(target, Codec::Jpeg, file.into()))
+}
+
+/// A JPEG or PNG as a smaller JPEG; `None` where it is no wider, or cannot be decoded.
+fn smaller(target: &Picture, width: u32) -> Option<Picture> {
+    let mut decoder = decoder_for(target.codec).ok()?;
+    let decoded = decoder.decode(&target.access_unit(0)).ok()?;
+    let (_, yuv) = decoded.into_iter().next()?;
+    let file = jpeg::encode(&yuv.scaled_down_to(width)?, QUALITY).ok()?;
     Some(still(target, Codec::Jpeg, file.into()))
 }
 

@@ -21,6 +21,8 @@ pub struct Found {
     pub codec: Codec,
     /// When there were pictures, by time.
     pub spans: Vec<Span>,
+    /// The partitions that have pictures of it.
+    pub partitions: Vec<i32>,
     /// The partition and offset of the newest picture that was seen.
     pub newest: (i32, i64),
     /// How many records there are of it, about.
@@ -62,6 +64,7 @@ pub fn videos(partitions: &BTreeMap<i32, Index>) -> Vec<Found> {
                 Some((known, known_ms)) => {
                     known.spans.append(&mut found.spans);
                     known.records += found.records;
+                    known.partitions.push(*partition);
                     if newest_ms > *known_ms {
                         (known.newest, known.codec) = (found.newest, found.codec);
                         *known_ms = newest_ms;
@@ -131,6 +134,7 @@ fn of_partition(partition: i32, index: &Index) -> Vec<(Found, i64)> {
             key: key.clone(),
             codec: newest.codec,
             spans,
+            partitions: vec![partition],
             newest: (partition, newest.offset),
             records,
         };

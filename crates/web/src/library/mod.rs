@@ -7,7 +7,7 @@
 mod found;
 mod index;
 mod looks;
-mod scout;
+pub mod scout;
 mod tell;
 mod viewers;
 
@@ -161,6 +161,17 @@ impl Library {
             )
             .field("topic"),
         })
+    }
+
+    /// The partitions that have pictures under a key, where that is known.
+    pub fn partitions_of(&self, topic: &str, key: &str) -> Option<Vec<i32>> {
+        let topic = held(&self.topics).get(topic).cloned()?;
+        let known = topic.known.borrow().clone()?;
+        let (found, _) = known
+            .videos
+            .iter()
+            .find(|(found, _)| found.key.as_deref() == Some(key))?;
+        Some(found.partitions.clone())
     }
 
     /// What is known of a topic, looked at again where that is not of now; `None` where nothing is known in time.

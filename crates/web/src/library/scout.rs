@@ -188,6 +188,26 @@ impl<'k> Scout<'k> {
         Ok(None)
     }
 
+    /// The first record that is wanted among so many from `offset` on.
+    pub async fn first(
+        &mut self,
+        marks: Watermarks,
+        offset: i64,
+        among: i64,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Result<Option<Record>, ClientError> {
+        self.go_to(marks.partition, offset, marks.end).await?;
+        while let Some(record) = self.next().await? {
+            if wanted(&record) {
+                return Ok(Some(record));
+            }
+            if record.offset - offset >= among || record.offset + 1 >= marks.end {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
     fn notice(&mut self, key: &Key, record: &Record) {
         if !self.shapes.contains_key(key)
             && self.shapes.len() < MAX_SHAPES

@@ -68,7 +68,7 @@ pub fn is_for_a_person(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a header that is a list has this member, whatever parameters stand behind it.
-fn lists(headers: &HeaderMap, name: &HeaderName, what: &str) -> bool {
+pub fn lists(headers: &HeaderMap, name: &HeaderName, what: &str) -> bool {
     headers
         .get_all(name)
         .iter()
