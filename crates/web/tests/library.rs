@@ -76,6 +76,9 @@ async fn files_published_one_after_another_are_videos_of_their_own_with_their_ow
         assert_eq!(video["live"], false, "{key}");
         assert_eq!(video["content_type"], "video/vp9", "{key}");
     }
+    // No decoder for VP9 is here.
+    let brazil = world.json("/topics/films/timeline?key=brazil").await;
+    assert_eq!(brazil["poster"], Value::Null);
     let all = world.json("/topics/films/timeline").await;
     assert_eq!(all["key"], Value::Null);
     assert_eq!(spans(&all).len(), 4);
@@ -105,6 +108,35 @@ async fn a_pause_of_eleven_seconds_divides_a_recording_of_minutes() {
     ];
     assert_eq!(spans(&video), wanted);
     assert_eq!(video["key"], "camera");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_published_faster_than_it_plays_is_as_long_as_it_plays() {
+    let world = World::start().await;
+    world.topic("films").await;
+    // 60 s by their `pts`, in half a second.
+    let fast = |key, from_ms| {
+        let hurried = vp9("films", from_ms, 1_501).into_iter().enumerate();
+        let hurried = hurried.map(move |(n, record)| NewRecord {
+            timestamp: Some(Timestamp(from_ms + n as i64 / 3)),
+            ..record
+        });
+        of(key, hurried.collect())
+    };
+    world.publish(fast("alien", 1_000)).await;
+    world.publish(fast("brazil", 2_000)).await;
+    for (query, length_ms) in [
+        ("?key=alien", 60_000),
+        ("?key=brazil", 60_000),
+        ("", 120_000),
+    ] {
+        let video = world.json(&format!("/topics/films/timeline{query}")).await;
+        let told = video["length_ms"].as_i64().unwrap();
+        assert!((told - length_ms).abs() < 5, "{query}: {told}");
+    }
+    let film = world.json("/topics/films/timeline?key=alien").await;
+    assert_eq!(spans(&film), [(1_000, 1_500)]);
     world.end().await;
 }
 

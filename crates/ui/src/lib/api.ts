@@ -534,7 +534,7 @@ from_ms: number,
  */
 to_ms: number, 
 /**
- * How long it takes to watch: the spans together.
+ * How long it takes to watch: the spans together, or longer where it was published faster than it plays.
  */
 length_ms: number, 
 /**
@@ -558,9 +558,9 @@ size_bytes: number,
  */
 viewers: Array<VideoViewer>, 
 /**
- * The address of a picture of it.
+ * The address of a picture of it; null where such pictures cannot be decoded here.
  */
-poster: string, };
+poster: string | null, };
 
 /**
  * A stretch of time, both ends included.

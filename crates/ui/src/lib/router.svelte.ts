@@ -45,10 +45,18 @@ class Router {
 
 export const router = new Router();
 
-export type Page = { page: 'home' } | { page: 'topic'; topic: string } | { page: 'plots' } | { page: 'plot'; plot: number } | { page: 'cluster' } | { page: 'none' };
+export type Page =
+  | { page: 'home' }
+  | { page: 'topic'; topic: string }
+  | { page: 'library' }
+  | { page: 'plots' }
+  | { page: 'plot'; plot: number }
+  | { page: 'cluster' }
+  | { page: 'none' };
 
 export function pageAt(path: string): Page {
   if (path === '/') return { page: 'home' };
+  if (/^\/library\/?$/.test(path)) return { page: 'library' };
   const plot = /^\/plots(?:\/([1-5]))?\/?$/.exec(path);
   if (plot) return plot[1] === undefined ? { page: 'plots' } : { page: 'plot', plot: Number(plot[1]) };
   if (/^\/cluster\/?$/.test(path)) return { page: 'cluster' };

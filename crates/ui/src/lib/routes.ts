@@ -21,6 +21,7 @@ export const routes = {
   overview: '/overview',
   sources: '/sources',
   cluster: '/cluster',
+  library: '/library',
   live: (topic: string, from: string, group?: string | null, key?: string | null) =>
     withQuery(`${topicPath(topic)}/live`, { from, group, key }),
   mjpeg: (topic: string, from?: string, group?: string | null, key?: string | null) =>
@@ -54,5 +55,7 @@ export const routes = {
   latest: (topic: string, limit?: number) => withQuery(`${topicPath(topic)}/latest`, { limit }),
   plot: (n?: number) => (n === undefined ? '/plots' : `/plots/${n}`),
   topic: topicPath,
+  /** The player on its page, at a moment or as a named viewer. */
+  watch: (topic: string, at: { key?: string | null; t?: string; group?: string; from?: string }) => withQuery(`/t/${encodeURIComponent(topic)}`, at),
   page: (topic: string, tab?: string) => withQuery(`/t/${encodeURIComponent(topic)}`, { tab }),
 };

@@ -50,7 +50,7 @@ pub struct Video {
     pub from_ms: i64,
     /// When the newest was.
     pub to_ms: i64,
-    /// How long it takes to watch: the spans together.
+    /// How long it takes to watch: the spans together, or longer where it was published faster than it plays.
     pub length_ms: i64,
     /// A picture was captured within the last 10 s.
     pub live: bool,
@@ -62,8 +62,8 @@ pub struct Video {
     pub size_bytes: f64,
     /// Where each named viewer stopped, by name.
     pub viewers: Vec<VideoViewer>,
-    /// The address of a picture of it.
-    pub poster: String,
+    /// The address of a picture of it; null where such pictures cannot be decoded here.
+    pub poster: Option<String>,
 }
 
 /// A stretch of time, both ends included.

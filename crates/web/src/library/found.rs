@@ -27,6 +27,17 @@ pub struct Found {
     pub newest: (i32, i64),
     /// How many records there are of it, about.
     pub records: f64,
+    /// How long one of them is, in the mean.
+    pub mean_len_bytes: f64,
+    /// How long it takes to watch, as its publisher has it: longer than the spans where it was published faster than it plays.
+    pub played_ms: i64,
+}
+
+impl Found {
+    /// How many bytes its records have, about.
+    pub fn size_bytes(&self) -> f64 {
+        self.records * self.mean_len_bytes
+    }
 }
 
 /// The keys that came only once, of which there are many: each picture has its own.
@@ -63,7 +74,12 @@ pub fn videos(partitions: &BTreeMap<i32, Index>) -> Vec<Found> {
                 }
                 Some((known, known_ms)) => {
                     known.spans.append(&mut found.spans);
-                    known.records += found.records;
+                    let records = known.records + found.records;
+                    let bytes = known.size_bytes() + found.size_bytes();
+                    known.mean_len_bytes = bytes / records.max(1.0);
+                    known.records = records;
+                    // Pictures without a key take turns among the partitions.
+                    known.played_ms = known.played_ms.max(found.played_ms);
                     known.partitions.push(*partition);
                     if newest_ms > *known_ms {
                         (known.newest, known.codec) = (found.newest, found.codec);
@@ -98,12 +114,15 @@ fn of_partition(partition: i32, index: &Index) -> Vec<(Found, i64)> {
             continue;
         };
         let pace = paces.get(key);
-        let (mut spans, mut records) = (Vec::<Span>::new(), 0.0);
+        let (mut spans, mut records, mut played_us) = (Vec::<Span>::new(), 0.0, 0);
         let mut before: Option<(usize, &Sight)> = None;
         for (at, sight) in &sights {
             let link =
                 before.map(|(was, last)| link(index, &looks, pace, (was, last), (*at, sight)));
             records += 1.0;
+            if let (Some(Link::Same { .. }), Some((_, last))) = (&link, before) {
+                played_us += played_between_us(last, sight);
+            }
             match (link, spans.last_mut()) {
                 (Some(Link::Same { records: more }), Some(span)) => {
                     span.from_ms = span.from_ms.min(sight.at_ms);
@@ -130,6 +149,7 @@ fn of_partition(partition: i32, index: &Index) -> Vec<(Found, i64)> {
             }
             before = Some((*at, sight));
         }
+        let len_bytes: usize = sights.iter().map(|(_, sight)| sight.len_bytes).sum();
         let video = Found {
             key: key.clone(),
             codec: newest.codec,
@@ -137,10 +157,21 @@ fn of_partition(partition: i32, index: &Index) -> Vec<(Found, i64)> {
             partitions: vec![partition],
             newest: (partition, newest.offset),
             records,
+            mean_len_bytes: len_bytes as f64 / sights.len() as f64,
+            played_ms: played_us / 1_000,
         };
         found.push((video, newest.at_ms));
     }
     found
+}
+
+/// How long it takes to watch from one picture to another of the same span: what the publisher says, where that can be.
+fn played_between_us(a: &Sight, b: &Sight) -> i64 {
+    let captured_us = (b.at_ms - a.at_ms).max(0).saturating_mul(1_000);
+    let most_us = (b.offset - a.offset).saturating_mul(PAUSE_MS * 1_000);
+    let shown_us = a.dts_us.zip(b.dts_us).map(|(a, b)| b.saturating_sub(a));
+    let shown_us = shown_us.filter(|us| (0..=most_us).contains(us));
+    shown_us.map_or(captured_us, |us| us.max(captured_us))
 }
 
 /// How two pictures of one key, with none of it seen between them, belong together.

@@ -33,6 +33,10 @@ pub struct Sight {
     pub offset: i64,
     /// When it was captured.
     pub at_ms: i64,
+    /// When it is decoded, by its publisher's clock, which runs forward where pictures are shown in another order.
+    pub dts_us: Option<i64>,
+    /// How long its record is.
+    pub len_bytes: usize,
 }
 
 /// What the records from `from` up to `next` hold: up to [`WINDOW`] pictures, or none.

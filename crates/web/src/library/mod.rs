@@ -109,12 +109,7 @@ impl Library {
                     why: problem.detail.clone(),
                 });
             }
-            let bytes_a_record = overview
-                .topics
-                .iter()
-                .find(|seen| seen.name == topic && seen.records > 0)
-                .and_then(|seen| Some(seen.size_bytes_estimate? / seen.records as f64));
-            let told = tell::videos(topic, &known, bytes_a_record, self.clock.now().0);
+            let told = tell::videos(topic, &known, self.clock.now().0);
             answer.videos.extend(tell::watched(told, &viewers));
         }
         tell::sort(&mut answer.videos);
@@ -127,7 +122,7 @@ impl Library {
         topic: &str,
         key: Option<&str>,
     ) -> Result<Video, Problem> {
-        let sample = self.watcher.sample(topic).await?;
+        self.watcher.sample(topic).await?;
         let names = [topic];
         let (known, viewers) = tokio::join!(self.known(topic), self.viewers.of(&names));
         let Some(known) = known else {
@@ -142,8 +137,7 @@ impl Library {
         {
             return Err(problem.clone());
         }
-        let bytes_a_record = Some(sample.mean_len_bytes);
-        let told = tell::videos(topic, &known, bytes_a_record, self.clock.now().0);
+        let told = tell::videos(topic, &known, self.clock.now().0);
         let mut told = tell::watched(told, &viewers);
         if let Some(key) = key {
             told.retain(|video| video.key.as_deref() == Some(key));

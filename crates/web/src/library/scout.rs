@@ -292,5 +292,7 @@ pub fn sight(record: &Record) -> Option<Sight> {
         codec: meta.codec,
         offset: record.offset,
         at_ms: record.timestamp.map_or(0, |at| at.0),
+        dts_us: meta.dts_us.or(meta.pts_us),
+        len_bytes: record.len_bytes(),
     })
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use weir_media::decode::decoder_for;
+
 use super::found::joined;
 use super::index::Key;
 use super::looks::Known;
@@ -20,13 +22,8 @@ const POSTER_EVERY_MS: i64 = 60_000;
 /// Its width in pixels.
 const POSTER_WIDTH: u32 = 320;
 
-/// The videos of a topic. `bytes_a_record`: how long its records are, where that is known.
-pub(super) fn videos(
-    topic: &str,
-    known: &Known,
-    bytes_a_record: Option<f64>,
-    now_ms: i64,
-) -> Vec<Video> {
+/// The videos of a topic.
+pub(super) fn videos(topic: &str, known: &Known, now_ms: i64) -> Vec<Video> {
     let told = known.videos.iter().filter_map(|(found, shape)| {
         let (first, last) = (found.spans.first()?, found.spans.last()?);
         let mut video = Video {
@@ -38,15 +35,15 @@ pub(super) fn videos(
             height: shape.as_ref().map(|shape| shape.size.1),
             from_ms: first.from_ms,
             to_ms: last.to_ms,
-            length_ms: length_ms(&found.spans),
+            length_ms: length_ms(&found.spans).max(found.played_ms),
             live: last.to_ms > now_ms - LIVE_MS,
             spans: found.spans.clone(),
             records: found.records.round() as u64,
-            size_bytes: found.records * bytes_a_record.unwrap_or(0.0),
+            size_bytes: found.size_bytes().round(),
             viewers: Vec::new(),
-            poster: String::new(),
+            poster: None,
         };
-        video.poster = poster(&video);
+        video.poster = decoder_for(found.codec).is_ok().then(|| poster(&video));
         Some(video)
     });
     told.collect()
@@ -89,6 +86,8 @@ fn is_of(key: &Key, video: &Video) -> bool {
 /// All that a topic holds as one video; `None` where it holds nothing.
 pub(super) fn as_one(videos: Vec<Video>) -> Option<Video> {
     let several = videos.len() > 1;
+    let each_ms: i64 = videos.iter().map(|video| length_ms(&video.spans)).sum();
+    let watched_ms: i64 = videos.iter().map(|video| video.length_ms).sum();
     let mut videos = videos.into_iter();
     // The newest: what it is says what comes next.
     let mut one = videos.next()?;
@@ -112,11 +111,15 @@ pub(super) fn as_one(videos: Vec<Video>) -> Option<Video> {
         one.from_ms = one.spans.first().map_or(one.from_ms, |span| span.from_ms);
         one.to_ms = one.spans.last().map_or(one.to_ms, |span| span.to_ms);
         one.length_ms = length_ms(&one.spans);
+        if each_ms <= one.length_ms {
+            // One after another, not at the same time.
+            one.length_ms = one.length_ms.max(watched_ms);
+        }
         for viewer in &mut one.viewers {
             viewer.part = part(&one.spans, viewer.at_ms);
         }
         one.viewers.sort_by(|a, b| a.group.cmp(&b.group));
-        one.poster = poster(&one);
+        one.poster = one.poster.is_some().then(|| poster(&one));
     }
     Some(one)
 }
