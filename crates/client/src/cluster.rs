@@ -10,8 +10,7 @@ use rdkafka::admin::ResourceSpecifier;
 use rdkafka::consumer::Consumer;
 use tokio::net::TcpStream;
 
-use crate::kafka::ASK_TIMEOUT;
-use crate::topics::{BrokerInfo, TopicInfo, admin_options};
+use crate::topics::{BrokerInfo, TopicInfo, admin_options, metadata};
 use crate::{ClientError, Kafka};
 
 /// How long a broker may take to accept a connection before it counts as silent.
@@ -38,10 +37,10 @@ impl Kafka {
     pub async fn cluster(&self) -> Result<ClusterInfo, ClientError> {
         let mut cluster = self
             .ask("list brokers and topics", |query| {
-                let metadata = query.fetch_metadata(None, ASK_TIMEOUT)?;
+                let answer = metadata(query, None)?;
                 Ok(ClusterInfo {
-                    brokers: metadata.brokers().iter().map(BrokerInfo::read).collect(),
-                    topics: TopicInfo::read_all(&metadata),
+                    brokers: answer.brokers().iter().map(BrokerInfo::read).collect(),
+                    topics: TopicInfo::read_all(&answer),
                     id: query.client().fetch_cluster_id(ID_TIMEOUT),
                 })
             })

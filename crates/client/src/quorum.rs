@@ -36,21 +36,18 @@ const DENIED: &str = "this user may not describe the cluster";
 const OTHER: &str = "this Kafka does not tell";
 
 impl Kafka {
-    /// Who the controller is, as this broker knows or is told.
-    pub async fn controller(&self, broker: &BrokerInfo) -> Controller {
+    /// Who the controller is, as this broker knows or is told; nothing where it does not answer.
+    pub async fn controller(&self, broker: &BrokerInfo) -> Option<Controller> {
         if self
             .property("security.protocol")
             .is_some_and(|protocol| !protocol.eq_ignore_ascii_case("plaintext"))
         {
-            return Controller::NotTold(LOGIN);
+            return Some(Controller::NotTold(LOGIN));
         }
         match tokio::time::timeout(PATIENCE, ask(&broker.address)).await {
-            Ok(Ok(answer)) => read(&answer).unwrap_or(Controller::NotTold(OTHER)),
-            // It hangs up on what it does not know.
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Controller::NotTold(OTHER)
-            }
-            Ok(Err(_)) | Err(_) => Controller::Nobody,
+            Ok(Ok(answer)) => Some(read(&answer).unwrap_or(Controller::NotTold(OTHER))),
+            Ok(Err(_)) => None,
+            Err(_) => Some(Controller::Nobody),
         }
     }
 }

@@ -125,6 +125,8 @@ pub struct Reader {
     errand: Option<JoinHandle<Errand>>,
     next_look: Instant,
     disconnected: bool,
+    /// Of that: some partitions' leaders are away, and others may go on.
+    partly: bool,
 }
 
 /// Where a partition is read.
@@ -204,6 +206,7 @@ impl Kafka {
             errand: None,
             next_look: Instant::now() + LOOK_EVERY,
             disconnected: false,
+            partly: false,
         };
         for (start, marks) in starts.into_iter().zip(&marks) {
             reader.begin(start, *marks);
@@ -375,7 +378,8 @@ impl Reader {
     fn take(&mut self, received: Result<Record, KafkaError>) -> Result<(), ClientError> {
         match received {
             Ok(record) => {
-                if self.disconnected {
+                // Where one of several leaders is away, the records of others say nothing of it.
+                if self.disconnected && !self.partly {
                     self.disconnected = false;
                     self.ready.push_back(Event::Reconnected);
                 }
@@ -474,7 +478,7 @@ impl Reader {
             let looked = async {
                 kafka.probe().await?;
                 // A leader that is away is told at once; asking it would take as long as the library tries.
-                let info = kafka.cannot_reach(&topic).await?;
+                let info = kafka.cannot_reach(&topic, chosen.as_deref()).await?;
                 let all = || info.partitions.iter().map(|p| p.id).collect();
                 let ids: Vec<i32> = chosen.unwrap_or_else(all);
                 kafka.watermarks_of(&topic, &ids).await
@@ -503,6 +507,7 @@ impl Reader {
             }
             Err(error) if error.may_pass() => {
                 self.next_look = Instant::now() + RETRY_EVERY;
+                self.partly = self.partitions.len() > 1 && error.is_of_a_leader();
                 if !self.disconnected && !matches!(error, ClientError::Refused { .. }) {
                     self.disconnected = true;
                     self.ready.push_back(Event::Disconnected {

@@ -104,7 +104,7 @@ impl Standstill {
 impl Kafka {
     /// What keeps records from being written to `topic` just now; nothing where it looks as it should.
     pub async fn cannot_write(&self, topic: &str, acks: Acks) -> Option<ClientError> {
-        let info = match self.cannot_reach(topic).await {
+        let info = match self.cannot_reach(topic, None).await {
             Ok(info) => info,
             Err(error) => return Some(error),
         };
@@ -116,9 +116,16 @@ impl Kafka {
         info.too_few_in_sync(*settings.values().next()?)
     }
 
-    /// The topic, if each of its partitions has a leader that answers; else what is in the way.
-    pub(crate) async fn cannot_reach(&self, topic: &str) -> Result<TopicInfo, ClientError> {
-        let (info, brokers) = self.topic_and_brokers(topic).await?;
+    /// The topic, if each of these partitions (without any: of all) has a leader that answers; else what is in the way.
+    pub(crate) async fn cannot_reach(
+        &self,
+        topic: &str,
+        only: Option<&[i32]>,
+    ) -> Result<TopicInfo, ClientError> {
+        let (mut info, brokers) = self.topic_and_brokers(topic).await?;
+        if let Some(only) = only {
+            info.partitions.retain(|p| only.contains(&p.id));
+        }
         if let Some(error) = info.leaderless(&brokers) {
             return Err(error);
         }
@@ -130,10 +137,15 @@ impl Kafka {
 }
 
 impl ClientError {
+    /// One leader is away, or none is there, and the other partitions may be well.
+    pub(crate) fn is_of_a_leader(&self) -> bool {
+        matches!(self, Self::NoLeader { .. } | Self::LeaderAway { .. })
+    }
+
     /// What somebody is told who reads `topic` and gets nothing: what is waited for, and that nothing need be done here.
     pub fn while_reading(&self, topic: &str) -> String {
         match self {
-            Self::NoLeader { .. } | Self::LeaderAway { .. } => self.to_string(),
+            leader if leader.is_of_a_leader() => leader.to_string(),
             Self::Unreachable { cause, .. } => {
                 format!("no broker answers for topic {topic:?}: {cause}; it goes on by itself")
             }

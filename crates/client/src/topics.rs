@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use rdkafka::admin::{AdminOptions, NewPartitions, NewTopic, TopicReplication};
-use rdkafka::consumer::Consumer;
-use rdkafka::error::{IsError, RDKafkaErrorCode as Code};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{IsError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::metadata::{Metadata, MetadataBroker, MetadataTopic};
 
-use crate::error::check_topic_name;
+use crate::context::Context;
+use crate::error::{check_topic_name, code_of};
 use crate::kafka::{ASK_TIMEOUT, NO_TOPIC, refused, show_address};
 use crate::{ClientError, Kafka};
 
@@ -135,12 +136,38 @@ impl TopicInfo {
     }
 }
 
+/// How long an answer is waited for before another broker is asked: one that has just died is asked again and again by the library.
+const METADATA_TIMEOUTS: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(7),
+];
+
+/// Brokers and this topic, or all.
+pub(crate) fn metadata(
+    query: &BaseConsumer<Context>,
+    topic: Option<&str>,
+) -> KafkaResult<Metadata> {
+    let [tries @ .., last] = METADATA_TIMEOUTS;
+    for timeout in tries {
+        match query.fetch_metadata(topic, timeout) {
+            Err(error)
+                if matches!(
+                    code_of(&error),
+                    Some(Code::OperationTimedOut | Code::BrokerTransportFailure)
+                ) => {}
+            answer => return answer,
+        }
+    }
+    query.fetch_metadata(topic, last)
+}
+
 impl Kafka {
     /// All topics, by name.
     pub async fn topics(&self) -> Result<Vec<TopicInfo>, ClientError> {
         self.ask("list the topics", |query| {
-            let metadata = query.fetch_metadata(None, ASK_TIMEOUT)?;
-            Ok(TopicInfo::read_all(&metadata))
+            let answer = metadata(query, None)?;
+            Ok(TopicInfo::read_all(&answer))
         })
         .await
     }
@@ -169,13 +196,13 @@ impl Kafka {
         let topic = name.to_owned();
         let (found, brokers) = self
             .ask(&format!("look up topic {name:?}"), move |query| {
-                let metadata = query.fetch_metadata(Some(&topic), ASK_TIMEOUT)?;
-                let found = metadata
+                let answer = metadata(query, Some(&topic))?;
+                let found = answer
                     .topics()
                     .iter()
                     .find(|found| found.name() == topic)
                     .map(|found| (TopicInfo::read(found), found.error().map(Code::from)));
-                let brokers = metadata.brokers().iter().map(BrokerInfo::read).collect();
+                let brokers = answer.brokers().iter().map(BrokerInfo::read).collect();
                 Ok((found, brokers))
             })
             .await?;
@@ -202,7 +229,7 @@ impl Kafka {
         let id = self
             .ask("ask for the cluster's id", |query| {
                 // The first answer may come before the broker's own id has.
-                query.fetch_metadata(Some(NO_TOPIC), ASK_TIMEOUT)?;
+                metadata(query, Some(NO_TOPIC))?;
                 Ok(query.client().fetch_cluster_id(ASK_TIMEOUT))
             })
             .await?;
@@ -216,8 +243,8 @@ impl Kafka {
     pub async fn brokers(&self) -> Result<Vec<BrokerInfo>, ClientError> {
         let mut brokers = self
             .ask("list the brokers", |query| {
-                let metadata = query.fetch_metadata(Some(NO_TOPIC), ASK_TIMEOUT)?;
-                Ok(metadata
+                let answer = metadata(query, Some(NO_TOPIC))?;
+                Ok(answer
                     .brokers()
                     .iter()
                     .map(BrokerInfo::read)
