@@ -164,23 +164,6 @@ impl ClusterWatcher {
             .filter_map(std::future::ready)
             .collect::<BTreeMap<i32, String>>();
         let (silent, controller) = tokio::join!(knocks, self.controller(&cluster.brokers, looks));
-        let controller = match controller {
-            // One that is dead itself does not know; another does.
-            Controller::Nobody => {
-                let others: Vec<_> = cluster
-                    .brokers
-                    .iter()
-                    .filter(|broker| !silent.contains_key(&broker.id))
-                    .cloned()
-                    .collect();
-                if silent.is_empty() || others.is_empty() {
-                    Controller::Nobody
-                } else {
-                    self.controller(&others, looks).await
-                }
-            }
-            known => known,
-        };
         let look = Look {
             at_ms: 0,
             cluster,
@@ -190,13 +173,10 @@ impl ClusterWatcher {
         Ok((look, took.min(LONGEST)))
     }
 
-    /// Asks one broker, another one each time.
-    async fn controller(&self, brokers: &[BrokerInfo], looks: usize) -> Controller {
-        let asked = looks.checked_rem(brokers.len()).unwrap_or(0);
-        match brokers.get(asked) {
-            Some(broker) => self.kafka.controller(broker).await,
-            None => Controller::Nobody,
-        }
+    /// Asks one broker, another one each time: one that is dead itself does not know.
+    async fn controller(&self, brokers: &[BrokerInfo], looks: usize) -> Option<Controller> {
+        let asked = looks.checked_rem(brokers.len())?;
+        self.kafka.controller(brokers.get(asked)?).await
     }
 
     async fn read_settings(&self) {

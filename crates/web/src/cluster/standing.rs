@@ -26,7 +26,8 @@ pub struct Look {
     pub cluster: ClusterInfo,
     /// Brokers that did not open, by number, and why.
     pub silent: BTreeMap<i32, String>,
-    pub controller: Controller,
+    /// Nothing where the broker that was asked did not answer.
+    pub controller: Option<Controller>,
 }
 
 /// What is known.
@@ -68,7 +69,9 @@ impl Standing {
         self.id = cluster.id.or_else(|| self.id.take());
         let before = std::mem::replace(&mut self.topics, cluster.topics);
         self.take_brokers(at_ms, cluster.brokers, &silent);
-        self.take_controller(at_ms, &controller);
+        if let Some(controller) = controller {
+            self.take_controller(at_ms, &controller);
+        }
         if self.looked {
             let moved = changes::between(&before, &self.topics, &self.min_in_sync);
             for Moved { what, text } in moved {

@@ -44,7 +44,7 @@ fn look(at_ms: i64, brokers: &[i32], rows: &[Row]) -> Look {
             topics,
         },
         silent: BTreeMap::new(),
-        controller: Controller::Node(1),
+        controller: Some(Controller::Node(1)),
     }
 }
 
@@ -55,7 +55,7 @@ fn silent(mut look: Look, id: i32) -> Look {
 }
 
 fn led_by(mut look: Look, controller: Controller) -> Look {
-    look.controller = controller;
+    look.controller = Some(controller);
     look
 }
 
