@@ -95,7 +95,7 @@ async function open(page: Page, cluster: Cluster): Promise<void> {
 
 test('a broker that is away, a partition without a leader and too few in sync are said and shown in more than colour', async ({ page }) => {
   await open(page, electing);
-  for (const text of ['1 partition has no leader', '2 partitions have too few replicas in sync', '1 broker is away']) {
+  for (const text of ['1 partition has no leader', '2 partitions have fewer replicas in sync than min.insync.replicas', '1 broker is away']) {
     await expect(page.getByText(text)).toBeVisible();
   }
   await expect(page.locator('[data-broker="2"]')).toContainText('Gone since');

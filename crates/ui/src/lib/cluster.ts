@@ -24,7 +24,7 @@ export function headline(cluster: Cluster): Said[] {
   if (partitions.too_few_in_sync > 0) {
     said.push({
       tone: 'bad',
-      text: `${of(partitions.too_few_in_sync, 'partition has', 'partitions have')} too few replicas in sync: records with acks=all wait`,
+      text: `${of(partitions.too_few_in_sync, 'partition has', 'partitions have')} fewer replicas in sync than min.insync.replicas: records with acks=all wait until brokers are back`,
     });
   }
   const away = brokers.filter(({ state }) => state !== 'up').length;
