@@ -42,7 +42,8 @@ pub(super) struct Three<'a> {
 }
 
 impl<'a> Three<'a> {
-    pub(super) fn start(context: &'a Context<'a>) -> Result<Self> {
+    /// `more` are lines of settings.
+    pub(super) fn start(context: &'a Context<'a>, more: &str) -> Result<Self> {
         let folder = context.folder("three")?;
         let ports = (0..6).map(|_| free_port()).collect::<Result<Vec<_>>>()?;
         let [a, b, c, controllers @ ..] = &ports[..] else {
@@ -65,7 +66,7 @@ impl<'a> Three<'a> {
                      controller.listener.names=CONTROLLER\nlog.dirs={}\ndefault.replication.factor=3\nmin.insync.replicas=2\n\
                      offsets.topic.replication.factor=3\noffsets.topic.num.partitions=3\n\
                      transaction.state.log.replication.factor=3\ntransaction.state.log.num.partitions=3\n\
-                     transaction.state.log.min.isr=2\ngroup.initial.rebalance.delay.ms=0\n",
+                     transaction.state.log.min.isr=2\ngroup.initial.rebalance.delay.ms=0\n{more}",
                     index + 1,
                     voters.join(","),
                     data.display()
@@ -234,7 +235,7 @@ impl Load {
 }
 
 fn killed(context: &Context) -> Result<String> {
-    let mut three = Three::start(context)?;
+    let mut three = Three::start(context, "")?;
     let topic = &context.topic("acknowledged");
     let folder = context.folder("load")?;
     let archive = Archive::of(context, three.addresses());

@@ -220,7 +220,7 @@ fn to_one(context: &Context) -> Result<String> {
 }
 
 fn to_three(context: &Context) -> Result<String> {
-    switched(context, Three::start(context)?, &["--replication", "3"])
+    switched(context, Three::start(context, "")?, &["--replication", "3"])
 }
 
 fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Result<String> {

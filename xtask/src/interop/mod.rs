@@ -12,6 +12,7 @@ mod clients;
 mod cluster;
 mod disk;
 mod durability;
+mod election;
 mod failover;
 pub(crate) mod hdfs;
 mod hostile;
@@ -80,7 +81,12 @@ fn cases() -> Vec<&'static Case> {
 }
 
 /// Cases that run when they are named: few kernels have the virtual camera's module, and three Kafkas take long.
-const WHEN_NAMED: &[Case] = &[sources::VIVID, failover::THREE, mirror::TO_THREE];
+const WHEN_NAMED: &[Case] = &[
+    sources::VIVID,
+    election::ELECTION,
+    failover::THREE,
+    mirror::TO_THREE,
+];
 
 /// What a case works with: the program, and one running server that the cases share.
 pub(crate) struct Context<'a> {
