@@ -9,6 +9,8 @@ mod index;
 mod looks;
 pub mod scout;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod viewers;
 
 use std::collections::BTreeMap;
