@@ -147,12 +147,13 @@ async fn commit(
 ) {
     let mut kept = Vec::new();
     loop {
-        let ended = positions.changed().await.is_err();
-        let now: Vec<_> = positions
-            .borrow_and_update()
-            .iter()
-            .map(|(partition, offset)| (*partition, *offset))
-            .collect();
+        // What changed during the pause is yet to be kept: a viewer that stops says so once.
+        let ended = if places(&positions.borrow()) == kept {
+            positions.changed().await.is_err()
+        } else {
+            positions.has_changed().is_err()
+        };
+        let now = places(&positions.borrow_and_update());
         if now != kept {
             match kafka.commit(&group, &topic, &now).await {
                 Ok(()) => kept = now,
@@ -167,6 +168,13 @@ async fn commit(
         // The viewer's end cuts the pause short: one that comes right back is to find its position.
         let _ = tokio::time::timeout(EVERY, closed(&mut positions)).await;
     }
+}
+
+fn places(positions: &Positions) -> Vec<(i32, i64)> {
+    let places = positions.iter();
+    places
+        .map(|(partition, offset)| (*partition, *offset))
+        .collect()
 }
 
 async fn closed(positions: &mut watch::Receiver<Positions>) {
