@@ -83,12 +83,12 @@ impl Viewers {
             let covered = topics
                 .iter()
                 .all(|topic| state.asked_for.iter().any(|asked| asked == topic));
-            if !(fresh && covered)
-                && let Err(error) = state.ask(&self.kafka, topics).await
-            {
-                tracing::debug!(%error, "where viewers stopped is not known");
+            if !(fresh && covered) {
+                if let Err(error) = state.ask(&self.kafka, topics).await {
+                    tracing::debug!(%error, "where viewers stopped is not known");
+                }
+                state.at = Some(self.clock.monotonic());
             }
-            state.at = Some(self.clock.monotonic());
             state.stops(topics)
         };
         tokio::time::timeout(PATIENCE, asking)
