@@ -45,17 +45,18 @@ export const pictureOf = (page: Page): Promise<string> =>
   });
 
 /**
- * The time in the test card's strip (geometry and code: crates/media/src/testcard/strip.rs), read from the pixels of the video;
- * null where the picture holds none.
+ * The time in the test card's strip (geometry and code: crates/media/src/testcard/strip.rs), read from the pixels of the first
+ * video, or of another element; null where the picture holds none.
  */
-export const timeOnScreen = (page: Page): Promise<number | null> =>
-  page.locator('video').first().evaluate((video: HTMLVideoElement) => {
-    const { videoWidth: width, videoHeight: height } = video;
+export const timeOnScreen = (page: Page, of = 'video'): Promise<number | null> =>
+  page.locator(of).first().evaluate((shown: HTMLVideoElement | HTMLImageElement) => {
+    const [width, height] = shown instanceof HTMLVideoElement ? [shown.videoWidth, shown.videoHeight] : [shown.naturalWidth, shown.naturalHeight];
+    if (width === 0) return null;
     const canvas = document.createElement('canvas');
     canvas.width = width;
     canvas.height = height;
     const context = canvas.getContext('2d', { willReadFrequently: true })!;
-    context.drawImage(video, 0, 0);
+    context.drawImage(shown, 0, 0);
     const y = Math.floor(height - height / 40);
     const row = context.getImageData(0, y, width, 1).data;
     let time = 0n;
@@ -107,12 +108,17 @@ export async function newRecords(request: APIRequestContext, topic: string, more
 
 /** Makes a topic of a name of its own, as a user would; `more` are options of `weir topic create`. */
 export async function makeTopic(request: APIRequestContext, name: string, ...more: string[]): Promise<string> {
-  const weir = process.env['WEIR'];
-  test.skip(!weir, 'SKIPPED: the environment does not say where the program is (WEIR=target/debug/weir)');
   const topic = `${made}${name}-${Date.now()}`;
-  const { bootstrap } = await overview(request);
-  execFileSync(weir!, ['--bootstrap', bootstrap, 'topic', 'create', topic, ...more], { stdio: 'pipe' });
+  await weir(request, 'topic', 'create', topic, ...more);
   return topic;
+}
+
+/** Runs the program as a user would, at the server's Kafka. */
+export async function weir(request: APIRequestContext, ...args: string[]): Promise<void> {
+  const program = process.env['WEIR'];
+  test.skip(!program, 'SKIPPED: the environment does not say where the program is (WEIR=target/debug/weir)');
+  const { bootstrap } = await overview(request);
+  execFileSync(program!, ['--bootstrap', bootstrap, ...args], { stdio: 'pipe' });
 }
 
 /** Publishes values; a key is text, a value text as it stands or what becomes JSON. */

@@ -25,7 +25,7 @@ export interface SocketOptions {
   probe?: Probe;
 }
 
-const openWebSocket = (url: string): SocketLike => {
+export const openWebSocket = (url: string): SocketLike => {
   const absolute = new URL(url, location.href);
   absolute.protocol = absolute.protocol === 'https:' ? 'wss:' : 'ws:';
   return new WebSocket(absolute) as unknown as SocketLike;
@@ -65,9 +65,11 @@ export class ReconnectingSocket {
     return this.running;
   }
 
-  /** Sends a text if the socket is open; what it says must be of use only now. */
-  send(body: { type: string }): void {
-    if (this.isOpen) this.socket?.send(JSON.stringify(body));
+  /** Sends a text if the socket is open; what it says must be of use only now. False where it could not. */
+  send(body: { type: string }): boolean {
+    if (!this.isOpen || !this.socket) return false;
+    this.socket.send(JSON.stringify(body));
+    return true;
   }
 
   private drop(): void {

@@ -52,11 +52,11 @@ export class Target {
   }
 }
 
-/** The next stretch of buffer to jump to from a hole at `current_s`; null where playing on needs no jump. */
-export function overHole(ranges: { start_s: number; end_s: number }[], current_s: number): number | null {
+/** The next stretch of buffer to jump to from a hole at `current_s`; null where playing on needs no jump. Who plays fast stops sooner. */
+export function overHole(ranges: { start_s: number; end_s: number }[], current_s: number, rate = 1): number | null {
   for (const { start_s, end_s } of ranges) {
     if (current_s < start_s - 0.001) return start_s + 0.001;
-    if (current_s < end_s - 0.05) return null;
+    if (current_s < end_s - Math.max(0.05, 0.06 * rate)) return null;
   }
   return null;
 }

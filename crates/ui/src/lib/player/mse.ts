@@ -4,6 +4,7 @@
 import { chase, overHole, Target } from './chase';
 import { ServerClock } from './clock';
 import { apart_s, AppendQueue, joined, type Item } from './queue';
+import { Place } from './place';
 import type { Recording } from './recording';
 import { wayTo } from './seek';
 import { PlayerSocket, type PlayerEvent } from './socket';
@@ -45,6 +46,7 @@ export class MsePlayer {
   readonly status: PlayerStatus;
   private readonly video: HTMLVideoElement;
   private readonly socket: PlayerSocket;
+  private readonly place: Place | null;
   private readonly queue = new AppendQueue();
   private readonly timeline = new Timeline();
   private readonly target = new Target();
@@ -82,6 +84,8 @@ export class MsePlayer {
     this.status = initialStatus(options.from === 'live');
     if (!this.status.follow) this.status.rate = options.rate ?? 1;
     this.toEdge = options.from === 'live';
+    const { topic, group, camera = null } = options;
+    this.place = group ? new Place({ topic, group, camera }) : null;
     this.socket = new PlayerSocket({
       topic: options.topic,
       from: options.from,
@@ -109,6 +113,7 @@ export class MsePlayer {
   stop(): void {
     this.stopped = true;
     this.socket.stop();
+    this.place?.stop();
     window.clearInterval(this.ticker);
     this.video.removeEventListener('playing', this.onPlaying);
     this.video.removeEventListener('waiting', this.onWaiting);
@@ -212,7 +217,7 @@ export class MsePlayer {
       this.play();
     } else {
       this.toEdge = true;
-      this.reopen('live', null);
+      this.reopen('live', this.recording?.to_ms ?? null);
     }
     this.moved();
   }
@@ -245,6 +250,7 @@ export class MsePlayer {
     this.caughtUp = false;
     this.status.jumpingTo_ms = to_ms;
     this.status.jumpingSince_ms ??= Date.now();
+    this.status.delay_ms = null;
     this.status.skipped = 0;
     this.queue.clear();
     this.video.pause();
@@ -353,7 +359,8 @@ export class MsePlayer {
   /** Moves what has come into the source buffer, one append at a time. */
   private pump(): void {
     if (this.stopped || this.source?.readyState !== 'open' || this.buffer?.updating) return;
-    if (!this.starting && this.dropBefore(this.usefulFrom_s)) return;
+    // Not while a picture is being looked for: Chromium would go on at the next key frame instead.
+    if (!this.starting && !this.video.seeking && this.dropBefore(this.usefulFrom_s)) return;
     const end_s = this.bufferedEnd();
     const offset_s = this.queue.takeRebase(this.timeline, end_s, this.elsewhere);
     if (this.queue.waitsForRebase) return;
@@ -367,7 +374,7 @@ export class MsePlayer {
       if (init) {
         taken = [init];
         this.prepareBuffer(init.mime);
-      } else taken = this.queue.takeFragments();
+      } else taken = this.queue.takeFragments(!this.caughtUp);
       // Whole fragments were appended, so that the buffer stands between two and its offset may be changed.
       if (offset_s !== null && this.buffer) this.buffer.timestampOffset = offset_s;
       if (taken.length === 0 || !this.buffer) return;
@@ -543,9 +550,17 @@ export class MsePlayer {
     }
     this.measure(end_s);
     this.ticks += 1;
-    if (this.ticks % 10 === 0 && status.picture && !this.starting) this.socket.shown(status.picture.partition, status.picture.offset);
+    if (this.ticks % 10 === 0) this.tellPlace();
     this.pump();
     this.tell();
+  }
+
+  /** What is on the screen is where a named viewer goes on; while the connection rests it is told now and then, and in a pause at once. */
+  private tellPlace(): void {
+    const { picture, paused } = this.status;
+    if (!picture || this.starting) return;
+    if (!this.parked) this.socket.shown(picture.partition, picture.offset);
+    else if (paused || this.ticks % 50 === 0) this.place?.tell(picture.partition, picture.offset);
   }
 
   private jumpHole(): void {
@@ -555,7 +570,7 @@ export class MsePlayer {
       start_s: video.buffered.start(i),
       end_s: video.buffered.end(i),
     }));
-    const to_s = overHole(ranges, video.currentTime);
+    const to_s = overHole(ranges, video.currentTime, video.playbackRate);
     if (to_s !== null) video.currentTime = to_s;
   }
 
@@ -574,6 +589,8 @@ export class MsePlayer {
     status.quiet_ms = isQuiet ? silence_ms : null;
     const age_ms = last ? this.clock.now_ms() - last.timestamp_ms : 0;
     status.ended_ms = isQuiet && this.caughtUp && !(this.recording?.live ?? age_ms < over_ms) ? Math.max(0, age_ms) : null;
+    // What is on the screen is not what was asked for.
+    if (this.isJumping) return;
     if ((!status.follow || this.delays.length === 0) && status.picture) {
       status.delay_ms = Math.max(0, this.clock.now_ms() - status.picture.timestamp_ms);
     } else if (this.delays.length > 0) {

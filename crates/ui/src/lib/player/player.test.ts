@@ -3,8 +3,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { TestSocket, TestTimers } from '../stand-ins';
 import { chase, overHole, Target } from './chase';
 import { ServerClock } from './clock';
+import { decodeTime, setLength } from './length';
 import { parseHeader, payload, type Header } from './header';
 import { apart_s, AppendQueue, joined, origin_s } from './queue';
+import { Place } from './place';
 import { PlayerSocket, type PlayerEvent } from './socket';
 import { initialStatus, say } from './state';
 import { Timeline } from './timeline';
@@ -243,6 +245,40 @@ describe('what has come but is not appended yet', () => {
     expect(queue.waitsForRebase).toBe(false);
   });
 
+  /** As the server packs a picture: where its boxes have their times. */
+  const packed = (decode_us: number, duration_us: number): Uint8Array<ArrayBuffer> => {
+    const hex = (n: number, digits: number): string => n.toString(16).padStart(digits, '0');
+    const traf = `00000010 74666864 00020000 00000001 00000014 74666474 01000000 ${hex(decode_us, 16)}
+      00000024 7472756e 01000f01 00000001 00000074 ${hex(duration_us, 8)} 00000003 02000000 00000000`;
+    return new Uint8Array(fromHex(`0000006c 6d6f6f66 00000010 6d666864 00000000 00000001 00000054 74726166 ${traf} 0000000b 6d646174 010203`));
+  };
+  const lengthOf = (fragment: Uint8Array): number => new DataView(fragment.buffer).getUint32(88);
+
+  it('a picture lasts until the next one, whatever was guessed when it was sent', () => {
+    for (const [i, [at_us, guess_us]] of ([[0, 40_000], [40_000, 40_000], [240_000, 200_000], [280_000, 40_000], [60_000_000, 40_000]] as const).entries()) {
+      queue.fragment(header({ offset: i, pts_us: at_us, duration_us: guess_us }), packed(at_us, guess_us));
+    }
+    const taken = queue.takeFragments();
+    // Not over a pause.
+    expect(taken.map(({ bytes }) => lengthOf(bytes))).toEqual([40_000, 200_000, 40_000, 40_000, 40_000]);
+    expect(taken[1]!.header.duration_us).toBe(200_000);
+  });
+
+  it('the last one waits for the next where that is sure to come, unless something else follows', () => {
+    for (const at_us of [0, 40_000]) queue.fragment(header({ pts_us: at_us }), packed(at_us, 40_000));
+    expect(queue.takeFragments(true)).toHaveLength(1);
+    expect(queue.takeFragments(true)).toHaveLength(0);
+    queue.opened();
+    expect(queue.takeFragments(true)).toHaveLength(1);
+  });
+
+  it('a fragment without a place for a length stays as it is', () => {
+    for (const hostile of [new Uint8Array(0), bytes, new Uint8Array(fromHex('7472756e')), new Uint8Array(fromHex('00000000 74666474 01'))]) {
+      expect(decodeTime(hostile)).toBeNull();
+      expect(setLength(hostile, 5)).toBe(false);
+    }
+  });
+
   it('one append ends before an init segment and near a megabyte', () => {
     const large = new Uint8Array(700_000);
     for (let i = 0; i < 3; i += 1) queue.fragment(header({ offset: i }), large);
@@ -340,6 +376,29 @@ describe("the player's socket", () => {
     ]);
     open('start').shown(0, 5);
     expect(sockets[0]!.sent).toEqual([]);
+  });
+
+  it('the place of a named viewer is told by a connection of its own, one at a time, each place once', () => {
+    sockets = [];
+    const make = (url: string): TestSocket => (sockets.push(new TestSocket(url)), sockets.at(-1)!);
+    const place = new Place({ topic: 'a', group: 'me', camera: null, open: make });
+    place.tell(0, 5);
+    place.tell(0, 6);
+    expect(sockets).toHaveLength(1);
+    expect(sockets[0]!.url).toBe('/topics/a/live?from=live&group=me');
+    sockets[0]!.onopen?.();
+    for (const type of ['clock', 'live', 'clock']) {
+      expect(sockets[0]!.closed).toBe(false);
+      sockets[0]!.text({ type });
+    }
+    expect(sockets[0]!.sent).toEqual(['{"type":"shown","partition":0,"offset":5}']);
+    expect(sockets[0]!.closed).toBe(true);
+    place.tell(0, 5);
+    expect(sockets).toHaveLength(1);
+    place.tell(0, 6);
+    sockets[1]!.onclose?.();
+    place.tell(0, 6);
+    expect(sockets).toHaveLength(3);
   });
 
   it('a viewer that left the edge goes on from where it is', () => {

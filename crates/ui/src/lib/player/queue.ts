@@ -3,6 +3,7 @@
 // records come again. No DOM.
 
 import type { Header } from './header';
+import { decodeTime, setLength } from './length';
 import type { Timeline } from './timeline';
 
 export type Item =
@@ -16,6 +17,9 @@ export const origin_s = 1;
 
 /** Between what is buffered and what has nothing to do with it: room for pictures that are shown before their key frame. */
 export const apart_s = 1;
+
+/** Beyond this a publisher has paused, and the pause is jumped over. */
+const longest_us = 10_000_000;
 
 /** Appended at once at most; keeps one append short. */
 const batchBytes = 1 << 20;
@@ -95,12 +99,18 @@ export class AppendQueue {
     return this.items[0]?.kind === 'rebase';
   }
 
-  /** Fragments from the head, as many as make one append. */
-  takeFragments(): Extract<Item, { kind: 'fragment' }>[] {
+  /**
+   * Fragments from the head, as many as make one append. `more`: the next one is sure to come soon, so the last one here waits for it
+   * to know its length.
+   */
+  takeFragments(more = false): Extract<Item, { kind: 'fragment' }>[] {
     const taken: Extract<Item, { kind: 'fragment' }>[] = [];
     let total = 0;
     while (this.items[taken.length]?.kind === 'fragment' && total < batchBytes) {
       const item = this.items[taken.length] as Extract<Item, { kind: 'fragment' }>;
+      const next = this.items[taken.length + 1];
+      if (!next && more) break;
+      if (next?.kind === 'fragment') untilNext(item, next);
       taken.push(item);
       total += item.bytes.length;
     }
@@ -112,6 +122,15 @@ export class AppendQueue {
   putBack(items: Item[]): void {
     this.items.unshift(...items);
   }
+}
+
+/** Makes a picture last until the next one: where some were missing, the server's guess was too short, or too long behind them. */
+function untilNext(item: Extract<Item, { kind: 'fragment' }>, next: Extract<Item, { kind: 'fragment' }>): void {
+  const [at, then] = [decodeTime(item.bytes), decodeTime(next.bytes)];
+  if (at === null || then === null) return;
+  const length_us = then - at;
+  if (length_us <= 0 || length_us > longest_us || length_us === item.header.duration_us) return;
+  if (setLength(item.bytes, length_us)) item.header.duration_us = length_us;
 }
 
 export function joined(items: { bytes: Uint8Array<ArrayBuffer> }[]): Uint8Array<ArrayBuffer> {

@@ -2,16 +2,16 @@
 
 import { routes } from '../routes';
 import { whileVisible } from '../visible';
-import { Recording, type Video } from './recording';
+import { Recording, type Told } from './recording';
 
 /** Between two looks, while it grows and while it does not. */
-const live_ms = 2000;
+const live_ms = 5000;
 const still_ms = 10_000;
 /** Nobody waits longer than this to begin. */
 const patience_ms = 3000;
 
 export class RecordingFeed {
-  video = $state.raw<Video | null>(null);
+  video = $state.raw<Told | null>(null);
   /** When that was so. */
   private at_ms = 0;
   private timer = 0;
@@ -67,7 +67,7 @@ export class RecordingFeed {
       const answer = await fetch(routes.timeline(this.topic, this.key), { headers: { accept: 'application/json' } });
       // Where the topic holds no video, or the server is away, what was known stays.
       if (answer.ok) {
-        this.video = (await answer.json()) as Video;
+        this.video = (await answer.json()) as Told;
         this.at_ms = Date.now();
       }
     } catch {

@@ -1,18 +1,10 @@
 // All that a topic holds of a video, as one line: its stretches of pictures laid end to end, so that a pause of hours between two
 // of them takes no room. Positions on that line are milliseconds of pictures. Pure.
 
-export interface Span {
-  from_ms: number;
-  to_ms: number;
-}
+import type { Span, Video, VideoViewer } from '../api';
 
 /** What is used here of what `GET /topics/{topic}/timeline` says. */
-export interface Video {
-  live: boolean;
-  spans: Span[];
-  /** Named viewers, and where each stopped. */
-  viewers: { group: string; at_ms: number }[];
-}
+export type Told = Pick<Video, 'live' | 'spans'> & { viewers: Pick<VideoViewer, 'group' | 'at_ms'>[] };
 
 /** Pictures farther apart than this have a pause between them; the server's measure too. */
 const pause_ms = 10_000;
@@ -20,13 +12,13 @@ const pause_ms = 10_000;
 export class Recording {
   readonly spans: readonly Span[];
   readonly live: boolean;
-  readonly viewers: Video['viewers'];
+  readonly viewers: Told['viewers'];
   /** Where each span begins on the line. */
   private readonly begins_ms: number[] = [];
   readonly length_ms: number;
 
   /** `newest_ms`: of the newest picture known besides, by which the last stretch grows or a new one begins. */
-  constructor(video: Video, newest_ms: number | null = null) {
+  constructor(video: Told, newest_ms: number | null = null) {
     const spans: Span[] = [];
     for (const { from_ms, to_ms } of [...video.spans].sort((a, b) => a.from_ms - b.from_ms)) {
       const last = spans[spans.length - 1];

@@ -89,8 +89,7 @@ export class PlayerSocket {
     if (!this.options.group) return;
     const text = `${partition}:${offset}`;
     if (text === this.lastShown) return;
-    this.lastShown = text;
-    this.socket.send({ type: 'shown', partition, offset } as { type: string });
+    if (this.socket.send({ type: 'shown', partition, offset } as { type: string })) this.lastShown = text;
   }
 
   /** A viewer that has left the edge goes on from where it is after a loss. */

@@ -40,7 +40,7 @@ export interface PlayerStatus {
   held: { from_ms: number; to_ms: number } | null;
   /** Everything up to the newest picture has come. */
   caughtUp: boolean;
-  /** The moment that has been asked for and is not on the screen yet; null too where that is the live edge. */
+  /** The moment that has been asked for and is not on the screen yet; null too where nobody knows of when the newest picture is. */
   jumpingTo_ms: number | null;
   jumpingSince_ms: number | null;
   /** How often the viewer went elsewhere, and arrived there. */
