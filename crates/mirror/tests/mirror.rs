@@ -256,6 +256,32 @@ async fn over_brokers_that_end_and_come_back_it_goes_on_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_record_passes_one_that_the_target_refuses_and_it_goes_on_once_that_is_mended() {
+    let world = World::new().await;
+    world.from.create_topic(TopicSpec::new("t")).await.unwrap();
+    publish(&world, "t", 1, 0..10).await;
+    let mirror = world.begin(only("t"));
+    mirror.until_safe().await;
+    let small = [("max.message.bytes".to_owned(), Some("1000".to_owned()))];
+    world.to.alter_topic_config("t", &small).await.unwrap();
+    let producer = world.from.producer(ProducerOptions::default()).unwrap();
+    let large = NewRecord::new("t", vec![b'x'; 5_000]);
+    within(producer.send(large).await.unwrap()).await.unwrap();
+    publish(&world, "t", 1, 10..20).await;
+    mirror
+        .until(|told| {
+            told.iter()
+                .any(|told| matches!(told, Told::Stopped { why, .. } if why.contains("max.message.bytes")))
+        })
+        .await;
+    assert_eq!(all(&world.to, "t").await.len(), 10);
+    // The source's limit is set again when the topic is tried again.
+    mirror.until_safe().await;
+    assert_eq!(all(&world.from, "t").await, all(&world.to, "t").await);
+    mirror.end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_mirrored_is_refused_in_one_sentence() {
     let world = World::new().await;
     let shutdown = tokio_util::sync::CancellationToken::new();

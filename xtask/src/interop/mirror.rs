@@ -172,8 +172,8 @@ fn acknowledged(context: &Context, mode: &str, bootstrap: &str, journal: &Path) 
 trait Target {
     /// Its addresses.
     fn bootstrap(&self) -> String;
-    /// Kills a broker that has something to do with -9, and starts it again.
-    fn killed_and_back(&mut self) -> Result<()>;
+    /// Kills a broker that has something to do with -9, and starts it again; `then` is done as soon as anybody is there.
+    fn killed_and_back(&mut self, then: &mut dyn FnMut() -> Result<()>) -> Result<()>;
 }
 
 struct One<'a> {
@@ -187,9 +187,10 @@ impl Target for One<'_> {
         self.kafka.kafka.to_string()
     }
 
-    fn killed_and_back(&mut self) -> Result<()> {
+    fn killed_and_back(&mut self, then: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         self.kafka
-            .killed_and_back(self.context.workspace, &self.folder)
+            .killed_and_back(self.context.workspace, &self.folder)?;
+        then()
     }
 }
 
@@ -198,9 +199,10 @@ impl Target for Three<'_> {
         self.addresses()
     }
 
-    fn killed_and_back(&mut self) -> Result<()> {
+    fn killed_and_back(&mut self, then: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         let leader = self.leader("acknowledged")?;
         self.killed(leader)?;
+        then()?;
         self.back(leader)
     }
 }
@@ -248,30 +250,39 @@ fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Res
             .args(options);
         Running::start("mirror", &mut command, &folder)
     };
-    let mut mirroring = mirror()?;
+    let mut mirroring = Some(mirror()?);
     for kill in 1..=KILLS {
-        let printed = mirroring.printed().len();
+        let running = mirroring.as_mut().context("it runs")?;
+        let printed = running.printed().len();
         let mirrors = |text: &str| {
             text.get(printed..)
                 .is_some_and(|new| new.contains(" records,"))
         };
-        let path = mirroring.output.clone();
+        let path = running.output.clone();
         let printed = || fs::read_to_string(&path).unwrap_or_default();
-        mirroring
+        running
             .until("records mirrored", DEADLINE, || mirrors(&printed()))
             .with_context(|| format!("before kill {kill}"))?;
-        mirroring.kill()?;
+        let mut again = || {
+            if let Some(running) = mirroring.take() {
+                running.kill()?;
+            }
+            mirroring = Some(mirror()?);
+            Ok(())
+        };
+        if kill == 3 {
+            target.killed_and_back(&mut again)?;
+        } else {
+            again()?;
+        }
         if kill == 2 {
             source.kill()?;
             source = Weir::broker(weir, &source_folder, port, &[])?;
         }
-        if kill == 3 {
-            target.killed_and_back()?;
-        }
-        mirroring = mirror()?;
         load.goes_on()
             .with_context(|| format!("after kill {kill}"))?;
     }
+    let mirroring = mirroring.context("it runs")?;
     // The steps that were printed: stop what writes and the groups that read, and wait.
     ensure!(
         mirroring
@@ -281,19 +292,7 @@ fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Res
         tail(&mirroring.printed())
     );
     let read = stopped(load)?;
-    let before = mirroring.printed().len();
-    let path = mirroring.output.clone();
-    mirroring.until("safe to switch", DEADLINE, || {
-        let printed = fs::read_to_string(&path).unwrap_or_default();
-        let new = printed.get(before..).unwrap_or_default();
-        let is = new.rfind("safe to switch: everything");
-        is.is_some_and(|is| new.rfind("not safe to switch").is_none_or(|not| not < is))
-    })?;
-    let (status, _) = mirroring.end(DEADLINE)?;
-    ensure!(
-        status.success(),
-        "the mirror ended with {status} on SIGTERM"
-    );
+    until_safe(mirroring)?;
     let compared = compare(&from, &to)?;
     let more = to.say(&[
         "consume",
@@ -322,6 +321,24 @@ fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Res
         read.lines().count(),
         more.lines().count()
     ))
+}
+
+/// Waits until the mirror says, from now on, that it is safe to switch, and ends it.
+fn until_safe(mut mirroring: Running) -> Result<()> {
+    let before = mirroring.printed().len();
+    let path = mirroring.output.clone();
+    mirroring.until("safe to switch", DEADLINE, || {
+        let printed = fs::read_to_string(&path).unwrap_or_default();
+        let new = printed.get(before..).unwrap_or_default();
+        let is = new.rfind("safe to switch: everything");
+        is.is_some_and(|is| new.rfind("not safe to switch").is_none_or(|not| not < is))
+    })?;
+    let (status, _) = mirroring.end(DEADLINE)?;
+    ensure!(
+        status.success(),
+        "the mirror ended with {status} on SIGTERM"
+    );
+    Ok(())
 }
 
 /// Ends the load; gives what the group has read, which is not all. What was committed for the group that the writer makes up is left
