@@ -133,6 +133,8 @@ describe('where a viewer begins', () => {
   it('a name goes on where it stopped, and says where', () => {
     expect(start({ group: 'anna' }).from).toBe('resume');
     expect(start({ group: 'anna' }).note!.text).toMatch(/^anna goes on at .*1:30 in\.$/);
+    expect(start({ group: 'anna', from: 'resume' })).toEqual(start({ group: 'anna' }));
+    expect(start({ group: 'anna', from: '42' })).toEqual({ from: '42', note: null });
     expect(start({ group: 'anna' }, null)).toEqual({ from: 'resume', note: null });
   });
 

@@ -49,15 +49,17 @@ export interface Start {
 const wrong = (text: string): Start['note'] => ({ text, wrong: true });
 const known = (text: string): Start['note'] => ({ text, wrong: false });
 
+/** Whether it is a name alone that says where to begin; `from=resume` says no more. */
+const byName = ({ from, group }: Asked): boolean => group !== null && (from === null || from === 'resume');
+
 /** Whether the topic's recording must be known before it can be said where to begin. */
-export const needsRecording = (asked: Asked): boolean => asked.t !== null || (asked.group !== null && asked.from === null);
+export const needsRecording = (asked: Asked): boolean => asked.t !== null || byName(asked);
 
 /** Where to begin. `recording` is null where the server knows none. */
 export function startOf(asked: Asked, recording: Recording | null, now_ms: number): Start {
   if (asked.t !== null) return atMoment(asked.t, recording, now_ms);
-  if (asked.from !== null) return { from: asked.from, note: null };
-  if (asked.group !== null) return asViewer(asked.group, recording, now_ms);
-  return { from: 'live', note: null };
+  if (asked.group !== null && byName(asked)) return asViewer(asked.group, recording, now_ms);
+  return { from: asked.from ?? 'live', note: null };
 }
 
 function atMoment(t: string, recording: Recording | null, now_ms: number): Start {
