@@ -51,7 +51,7 @@ pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<(Tally, String)> 
             .env("CHROMIUM", &chromium)
             .env("ARTEFACTS", &artefacts),
         b"",
-        Duration::from_mins(10),
+        Duration::from_mins(20),
     )?;
     let said = ended.text();
     println!("{said}{}", ended.stderr);
