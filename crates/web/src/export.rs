@@ -118,6 +118,7 @@ impl Export {
         let wanted = Wanted {
             key: self.key.as_ref().map(|key| Bytes::from(key.clone())),
             inter_only: true,
+            sound: false,
         };
         let feed = Feed::recorded(kafka, &self.topic, span.partition, offset, wanted).await?;
         Ok(Cut {
@@ -243,7 +244,7 @@ impl Cut {
                     let remedy = remedy.unwrap_or_default();
                     return Err(ExportError::Nothing(problem.detail + &remedy));
                 }
-                Item::Waiting(_) | Item::Reconnected => continue,
+                Item::Waiting(_) | Item::Reconnected | Item::Sound(_) => continue,
             };
             let Some(init) = picture.init.clone() else {
                 continue;

@@ -38,6 +38,8 @@ enum Source {
 
 struct Joined {
     viewer: Viewer,
+    /// The last record sent before, which may have been sound behind the picture that was joined at.
+    behind: i64,
     /// What to add to the hub's times so that they go on where history ended.
     shift_us: i64,
 }
@@ -62,6 +64,8 @@ struct History {
     joining: Option<Viewer>,
     /// The picture sent last.
     last: Option<Arc<Picture>>,
+    /// The offset of the sound sent last.
+    heard: i64,
 }
 
 /// What comes next, with what is to be added to its times.
@@ -87,6 +91,7 @@ impl Feed {
             return Ok(Self {
                 source: Source::Live(Joined {
                     viewer: hubs.view(topic, Form::AsIs, wanted),
+                    behind: -1,
                     shift_us: 0,
                 }),
                 joint: Joint::default(),
@@ -132,6 +137,9 @@ impl Feed {
             let step = match &mut self.source {
                 Source::Live(live) => {
                     let item = live.viewer.next().await;
+                    if live.knows(&item) {
+                        continue;
+                    }
                     return self.joint.fed(item, live.shift_us);
                 }
                 Source::History(history) => history.next().await,
@@ -147,7 +155,10 @@ impl Feed {
     pub fn try_next(&mut self) -> Option<Fed> {
         match &mut self.source {
             Source::Live(live) => {
-                let item = live.viewer.try_next()?;
+                let mut item = live.viewer.try_next()?;
+                while live.knows(&item) {
+                    item = live.viewer.try_next()?;
+                }
                 Some(self.joint.fed(item, live.shift_us))
             }
             Source::History(_) => None,
@@ -169,6 +180,13 @@ impl Feed {
     }
 }
 
+impl Joined {
+    /// Whether the viewer got it from history already.
+    fn knows(&self, item: &Item) -> bool {
+        matches!(item, Item::Sound(sound) if sound.offset <= self.behind)
+    }
+}
+
 /// What keeps a viewer's time going forward when another camera's pictures take the place of those before.
 #[derive(Default)]
 struct Joint {
@@ -180,8 +198,14 @@ struct Joint {
 
 impl Joint {
     fn fed(&mut self, item: Item, shift_us: i64) -> Fed {
-        let Item::Picture(picture) = &item else {
-            return Fed { item, shift_us };
+        let picture = match &item {
+            Item::Picture(picture) => picture,
+            // It belongs to the pictures that are shown, and goes with them.
+            Item::Sound(_) => {
+                let shift_us = shift_us.saturating_add(self.shift_us);
+                return Fed { item, shift_us };
+            }
+            _ => return Fed { item, shift_us },
         };
         let begins_us = picture.dts_us.saturating_add(shift_us);
         if self
@@ -246,6 +270,7 @@ impl History {
             found: VecDeque::new(),
             joining: None,
             last: None,
+            heard: -1,
         }
     }
 
@@ -280,7 +305,10 @@ impl History {
         let mut len_bytes = 0;
         let mut found = VecDeque::new();
         while let Step::Item(item) = self.next().await {
-            let mut last = true;
+            let mut last = !matches!(item, Item::Sound(_));
+            if let Item::Sound(sound) = &item {
+                len_bytes += sound.len_bytes();
+            }
             if let Item::Picture(picture) = &item {
                 if picture.key {
                     found.clear();
@@ -319,14 +347,17 @@ impl History {
                 Err(_) => continue,
             };
             match event {
-                Event::Record(record) => {
-                    if let Made::Picture(picture) = self.makers.make(&record)
-                        && self.chooser.takes(&picture)
-                    {
+                Event::Record(record) => match self.makers.make(&record) {
+                    Made::Picture(picture) if self.chooser.takes(&picture) => {
                         self.last = Some(picture.clone());
                         return Step::Item(Item::Picture(picture));
                     }
-                }
+                    Made::Sound(sound) if self.chooser.hears(&sound) => {
+                        self.heard = sound.offset;
+                        return Step::Item(Item::Sound(sound));
+                    }
+                    _ => {}
+                },
                 Event::CaughtUp { .. } => {
                     self.caught_up += 1;
                     if self.caught_up == self.partitions {
@@ -356,6 +387,7 @@ impl History {
         let same = viewer.go_behind(last.partition, last.offset)?;
         Some(Joined {
             viewer: self.joining.take()?,
+            behind: self.heard,
             shift_us: last.shift_us - same.shift_us,
         })
     }

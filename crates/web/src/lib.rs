@@ -34,6 +34,7 @@ mod origin;
 mod problem;
 pub mod produce;
 pub mod query;
+mod quiet;
 mod remux;
 mod resume;
 mod routes;

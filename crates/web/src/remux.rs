@@ -6,14 +6,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use weir_media::fmp4::Muxer;
+use weir_media::fmp4::{Muxer, SoundMuxer};
 
 use crate::hub::picture::{Init, Picture};
+use crate::hub::sound::{Sound, SoundInit};
 
 /// Packs pictures anew.
 #[derive(Debug, Default)]
 pub struct Remux {
     current: Option<(Arc<Init>, Muxer)>,
+    sound: Option<(Arc<SoundInit>, SoundMuxer)>,
 }
 
 impl Remux {
@@ -35,5 +37,24 @@ impl Remux {
         }
         let fragment = self.fragment(picture, shift_us)?;
         Some(picture.message_of(&fragment, shift_us))
+    }
+
+    /// The sound's fragment with its time moved; `None` of what would begin before time zero.
+    pub fn sound(&mut self, sound: &Sound, shift_us: i64) -> Option<Bytes> {
+        let same = matches!(&self.sound, Some((current, _)) if Arc::ptr_eq(current, &sound.init));
+        if !same {
+            self.sound = Some((sound.init.clone(), sound.init.muxer.clone()));
+        }
+        let (_, muxer) = self.sound.as_mut()?;
+        muxer.fragment(&sound.moved(shift_us))
+    }
+
+    /// The message for a live viewer: the hub's own where nothing is to be moved.
+    pub fn sound_message(&mut self, sound: &Sound, shift_us: i64) -> Option<Bytes> {
+        if shift_us == 0 {
+            return Some(sound.message.clone());
+        }
+        let fragment = self.sound(sound, shift_us)?;
+        Some(sound.message_of(&fragment, shift_us))
     }
 }

@@ -82,6 +82,8 @@ struct Growth {
 pub struct Sample {
     /// What the newest record is, where that is sound the newest picture beside it; `None` of an empty topic.
     pub kind: Option<Kind>,
+    /// Sound stands beside its pictures, or did at an earlier look.
+    pub sound: bool,
     /// The newest timestamp.
     pub newest_ms: Option<i64>,
     /// The mean length of those looked at.
@@ -303,7 +305,11 @@ impl Watcher {
         for (topic, found) in samples {
             if let (Some(entry), Ok(Ok(sample))) = (seen.get_mut(&topic), found) {
                 entry.growth.newest_ms = entry.growth.newest_ms.max(sample.newest_ms);
-                entry.sample = Some(sample);
+                let heard = entry.sample.is_some_and(|before| before.sound);
+                entry.sample = Some(Sample {
+                    sound: sample.sound || heard,
+                    ..sample
+                });
             }
         }
         Ok(())
@@ -346,6 +352,7 @@ fn overview_of(name: &str, seen: &Seen, connected: bool) -> TopicOverview {
             .sample
             .and_then(|sample| sample.content_type())
             .map(str::to_owned),
+        sound: seen.sample.is_some_and(|sample| sample.sound),
         partitions: seen.partitions,
         start_offset_sum: growth.start,
         records,
@@ -419,6 +426,7 @@ async fn sample(kafka: &Kafka, topic: &TopicInfo) -> Result<Sample, ClientError>
     let is_still = matches!(kind, Some(Kind::Video(codec)) if !codec.is_inter());
     let len_bytes: usize = records.iter().map(Record::len_bytes).sum();
     Ok(Sample {
+        sound: records.iter().any(is_sound),
         kind: video.filter(|_| is_still).or(kind),
         newest_ms: records
             .iter()
@@ -473,6 +481,7 @@ mod tests {
         seen.growth.look(10, 30, at(1.0), 5);
         seen.sample = Some(Sample {
             kind: Some(Kind::Video(Codec::Jpeg)),
+            sound: false,
             newest_ms: Some(1),
             mean_len_bytes: 100.0,
             compacted: Some(false),

@@ -11,7 +11,7 @@ use std::io::Cursor;
 
 use weir_media::container;
 use weir_web::export::Export;
-use world::{Camera, World, sound, with_sound};
+use world::{Camera, Got, Socket, World, sound, with_sound};
 
 /// A picture, then two of sound, and again; a key frame every ten pictures.
 async fn world(pictures: u64) -> World {
@@ -22,7 +22,7 @@ async fn world(pictures: u64) -> World {
     world
 }
 
-/// The first record of each sound's third picture, as the publisher counts.
+/// The offsets of so many pictures: each has two of sound behind it.
 fn offsets(pictures: std::ops::Range<i64>) -> Vec<i64> {
     pictures.map(|n| n * 3).collect()
 }
@@ -45,7 +45,7 @@ async fn a_topic_with_sound_is_a_video_topic_and_its_pictures_are_all_there() {
 
     let mut player = world.socket("/topics/film/live?from=start").await;
     assert_eq!(player.offsets_to(87).await, offsets(0..30));
-    // Where sound is asked for, what it belongs to comes first: the key frame of the third ten, and on.
+    // From a record of sound on: the key frame in front of it comes first.
     let mut player = world.socket("/topics/film/live?from=80").await;
     assert_eq!(player.offsets_to(87).await, offsets(20..30));
     // The newest record is sound.
@@ -71,6 +71,128 @@ async fn a_topic_with_sound_is_a_video_topic_and_its_pictures_are_all_there() {
         })
         .await;
     assert_eq!(answer.status, 200);
+    world.end().await;
+}
+
+/// What a player gets up to and with the sound that ends at a time: pictures' and sounds' offsets and times.
+async fn heard(player: &mut Socket, until_us: i64) -> (Vec<(i64, i64)>, Vec<(i64, i64)>) {
+    let (mut shown, mut heard) = (Vec::new(), Vec::new());
+    loop {
+        match player.next().await {
+            Got::Fragment { offset, pts_us, .. } => shown.push((offset, pts_us)),
+            Got::Sound {
+                offset,
+                pts_us,
+                duration_us,
+                fragment,
+            } => {
+                assert!(fragment.windows(4).any(|at| at == b"moof"));
+                heard.push((offset, pts_us));
+                if pts_us + duration_us >= until_us {
+                    return (shown, heard);
+                }
+            }
+            Got::Closed => panic!("closed before the sound came"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_that_asks_hears_what_belongs_to_the_pictures_and_others_nothing() {
+    let world = world(30).await;
+    let mut player = world
+        .socket("/topics/film/live?from=start&sound=true")
+        .await;
+    let init = loop {
+        let init = player.text("init").await;
+        if init["sound"] == true {
+            break init;
+        }
+    };
+    assert_eq!(init["mime"], "audio/mp4; codecs=\"opus\"");
+    let Got::SoundInit(segment) = player.next().await else {
+        panic!("no init segment of the sound");
+    };
+    assert!(segment.windows(4).any(|at| at == b"dOps"));
+    let (shown, sounds) = heard(&mut player, 1_200_000).await;
+    // The first picture came with the first init.
+    let wanted: Vec<_> = (1..30).map(|n| (n * 3, n * 40_000)).collect();
+    assert_eq!(shown, wanted);
+    let wanted: Vec<_> = (0..60)
+        .map(|n| (n / 2 * 3 + n % 2 + 1, n * 20_000))
+        .collect();
+    assert_eq!(sounds, wanted);
+
+    // It goes on live, nothing twice, and nothing of it for who did not ask.
+    let mut deaf = world.socket("/topics/film/live?from=start").await;
+    assert_eq!(deaf.offsets_to(87).await, offsets(0..30));
+    let mut camera = Camera::new("film", 10);
+    camera.pictures(30);
+    let more = camera.pictures(10);
+    let more = more
+        .into_iter()
+        .zip(30..)
+        .flat_map(|(picture, n)| std::iter::once(picture).chain(sound("film", 2 * n, 2)));
+    world.publish(more).await;
+    let (_, sounds) = heard(&mut player, 1_600_000).await;
+    let wanted: Vec<_> = (60..80)
+        .map(|n| (n / 2 * 3 + n % 2 + 1, n * 20_000))
+        .collect();
+    assert_eq!(sounds, wanted);
+    loop {
+        match deaf.next().await {
+            Got::Fragment { offset: 117, .. } => break,
+            Got::Sound { .. } | Got::SoundInit(_) => panic!("nobody asked for sound"),
+            _ => {}
+        }
+    }
+
+    // Who comes now begins with the newest key frame, and its sound.
+    let mut late = world.socket("/topics/film/live?sound=true").await;
+    let (shown, sounds) = heard(&mut late, 1_600_000).await;
+    assert_eq!((shown[0].0 % 30, sounds[0].0), (0, shown[0].0 + 1));
+    let answer = world.get("/topics/film/live?sound=loud").await;
+    answer.refuses(400, "sound");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_starts_anew_is_heard_with_its_pictures() {
+    let world = world(20).await;
+    let again = Camera::new("film", 10).pictures(20);
+    world.publish(with_sound("film", again)).await;
+    let mut player = world
+        .socket("/topics/film/live?from=start&sound=true")
+        .await;
+    let (shown, sounds) = heard(&mut player, 1_600_000).await;
+    assert_eq!(shown.last(), Some(&(117, 1_560_000)));
+    let wanted: Vec<_> = (0..80)
+        .map(|n| (n / 2 * 3 + n % 2 + 1, n * 20_000))
+        .collect();
+    assert_eq!(sounds, wanted);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_sound_is_missing_a_player_gets_silence_up_to_the_pictures() {
+    let world = World::start().await;
+    world.topic("film").await;
+    let pictures = Camera::new("film", 10).pictures(60);
+    // None in front of 400 ms, none from 800 ms to 1,600 ms.
+    let records = with_sound("film", pictures).into_iter().filter(|record| {
+        let at_ms = record.timestamp.unwrap().0 - 1_000;
+        let is_sound = record.value.as_ref().unwrap().len() == 3;
+        !is_sound || (400..800).contains(&at_ms) || at_ms >= 1_600
+    });
+    world.publish(records).await;
+    let mut player = world
+        .socket("/topics/film/live?from=start&sound=true")
+        .await;
+    let (_, sounds) = heard(&mut player, 2_400_000).await;
+    let times: Vec<_> = sounds.iter().map(|(_, pts_us)| *pts_us).collect();
+    let wanted: Vec<_> = (0..120).map(|n| n * 20_000).collect();
+    assert_eq!(times, wanted);
     world.end().await;
 }
 

@@ -146,6 +146,16 @@ impl Config {
         }
     }
 
+    /// An access unit in which nothing is heard; `None` where none is known.
+    pub(super) fn silence(self) -> Option<Bytes> {
+        // §4.4.2.1: one element for one or two channels, all its spectrum zero, and the end.
+        match self.channels_by {
+            1 => self.adts(&[0x00, 0xc8, 0x00, 0x80, 0x23, 0x80]),
+            2 => self.adts(&[0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80]),
+            _ => None,
+        }
+    }
+
     /// An access unit with its ADTS header in front; `None` if it is longer than one can be.
     pub fn adts(self, access_unit: &[u8]) -> Option<Bytes> {
         let len_bytes = access_unit.len() + HEADER_BYTES;

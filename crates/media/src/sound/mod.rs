@@ -87,6 +87,14 @@ impl SoundTrack {
     }
 }
 
+/// An access unit in which nothing is heard, in a record's form, of the track that this one is of; `None` where none is known.
+pub fn silence(codec: SoundCodec, like: &[u8]) -> Option<Bytes> {
+    match codec {
+        SoundCodec::Aac => aac::Frame::parse(like)?.config.silence(),
+        SoundCodec::Opus => Some(opus::silence(like)),
+    }
+}
+
 /// How long an access unit in a record's form sounds; `None` if it is not sound.
 pub fn duration_us(codec: SoundCodec, data: &[u8]) -> Option<i64> {
     match codec {
@@ -109,6 +117,20 @@ mod tests {
         assert_eq!(found, Some(SoundCodec::Aac));
         assert_eq!(SoundCodec::from_content_type("audio/mpeg"), None);
         assert_eq!(SoundCodec::from_content_type("video/h264"), None);
+    }
+
+    #[test]
+    fn silence_is_of_the_track_it_stands_in_for() {
+        for channels in 1..=2 {
+            let config = aac::Config::new(2, 44_100, channels).unwrap();
+            let silence = silence(SoundCodec::Aac, &config.adts(&[1]).unwrap()).unwrap();
+            assert_eq!(aac::Frame::parse(&silence).unwrap().config, config);
+        }
+        let six = aac::Config::new(2, 44_100, 6).unwrap().adts(&[1]).unwrap();
+        assert_eq!(silence(SoundCodec::Aac, &six), None);
+        let stereo = silence(SoundCodec::Opus, &[0xfc, 1]).unwrap();
+        assert_eq!(duration_us(SoundCodec::Opus, &stereo), Some(20_000));
+        assert_eq!(opus::channels(&stereo), 2);
     }
 
     #[test]

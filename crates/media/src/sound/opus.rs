@@ -12,6 +12,8 @@
     )
 )]
 
+use bytes::Bytes;
+
 use super::{SoundCodec, SoundTrack};
 
 /// Opus counts time in this, whatever went in.
@@ -48,6 +50,14 @@ pub fn channels(packet: &[u8]) -> u8 {
     match packet.first() {
         Some(toc) if toc & 4 != 0 => 2,
         _ => 1,
+    }
+}
+
+/// A packet of 20 ms in which nothing is heard, of as many channels as this one.
+pub(super) fn silence(like: &[u8]) -> Bytes {
+    match channels(like) {
+        2 => Bytes::from_static(&[0xfc, 0xff, 0xfe]),
+        _ => Bytes::from_static(&[0xf8, 0xff, 0xfe]),
     }
 }
 

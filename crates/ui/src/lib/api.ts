@@ -146,6 +146,10 @@ kind: TopicKind,
  */
 content_type?: string, 
 /**
+ * Sound stands beside its pictures: `/live?sound=true` gives it too.
+ */
+sound?: boolean, 
+/**
  * How many partitions.
  */
 partitions: number, 
@@ -202,7 +206,11 @@ width: number,
 /**
  * Pixels down.
  */
-height: number, } | { "type": "live" } | { "type": "skipped", 
+height: number, 
+/**
+ * It is that of the sound, whose messages carry a flag: only for viewers that asked with `sound=true`. Width and height are 0.
+ */
+sound?: boolean, } | { "type": "live" } | { "type": "skipped", 
 /**
  * How many pictures it misses.
  */
@@ -974,4 +982,4 @@ partitions: number, };
 
 /** In front of every binary message of `/topics/{topic}/live`, big-endian: `u8 kind` · `u8 flags` · `u16 partition` ·
  * `u32 duration_us` · `i64 offset` · `i64 timestamp_ms` · `i64 pts_us`. */
-export const FragmentHeader = { lenBytes: 32, init: 0, fragment: 1, keyFlag: 1, prerollFlag: 2 } as const;
+export const FragmentHeader = { lenBytes: 32, init: 0, fragment: 1, keyFlag: 1, prerollFlag: 2, soundFlag: 4 } as const;

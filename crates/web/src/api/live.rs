@@ -21,6 +21,10 @@ pub enum LiveEvent {
         width: u32,
         /// Pixels down.
         height: u32,
+        /// It is that of the sound, whose messages carry a flag: only for viewers that asked with `sound=true`. Width and height are 0.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+        sound: bool,
     },
     /// Caught up: what comes from now on is as fresh as it gets.
     Live,
@@ -82,7 +86,7 @@ pub enum LiveRequest {
 pub struct FragmentHeader {
     /// [`FragmentHeader::INIT`] or [`FragmentHeader::FRAGMENT`].
     pub kind: u8,
-    /// [`FragmentHeader::KEY`], [`FragmentHeader::PREROLL`].
+    /// [`FragmentHeader::KEY`], [`FragmentHeader::PREROLL`], [`FragmentHeader::SOUND`].
     pub flags: u8,
     /// The record's partition.
     pub partition: u16,
@@ -106,6 +110,8 @@ impl FragmentHeader {
     pub const KEY: u8 = 1;
     /// Flag: sent only so that later pictures can be decoded (in front of the position asked for).
     pub const PREROLL: u8 = 2;
+    /// Flag: sound, not a picture.
+    pub const SOUND: u8 = 4;
     /// Its length on the wire.
     pub const LEN_BYTES: usize = 32;
 

@@ -122,12 +122,13 @@ mod tests {
         );
         let _ = write!(
             out,
-            "\n/** In front of every binary message of `/topics/{{topic}}/live`, big-endian: `u8 kind` · `u8 flags` · `u16 partition` ·\n * `u32 duration_us` · `i64 offset` · `i64 timestamp_ms` · `i64 pts_us`. */\nexport const FragmentHeader = {{ lenBytes: {}, init: {}, fragment: {}, keyFlag: {}, prerollFlag: {} }} as const;\n",
+            "\n/** In front of every binary message of `/topics/{{topic}}/live`, big-endian: `u8 kind` · `u8 flags` · `u16 partition` ·\n * `u32 duration_us` · `i64 offset` · `i64 timestamp_ms` · `i64 pts_us`. */\nexport const FragmentHeader = {{ lenBytes: {}, init: {}, fragment: {}, keyFlag: {}, prerollFlag: {}, soundFlag: {} }} as const;\n",
             FragmentHeader::LEN_BYTES,
             FragmentHeader::INIT,
             FragmentHeader::FRAGMENT,
             FragmentHeader::KEY,
             FragmentHeader::PREROLL,
+            FragmentHeader::SOUND,
         );
         out
     }

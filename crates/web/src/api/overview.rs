@@ -65,6 +65,10 @@ pub struct TopicOverview {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub content_type: Option<String>,
+    /// Sound stands beside its pictures: `/live?sound=true` gives it too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    pub sound: bool,
     /// How many partitions.
     pub partitions: u32,
     /// The sum of the partitions' first offsets: more than 0 once retention has deleted something.

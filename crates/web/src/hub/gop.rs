@@ -1,20 +1,27 @@
-//! The pictures since the last key frame: what a new viewer needs for its first picture to appear at once.
+//! The pictures since the last key frame, and the sound beside them: what a new viewer needs for its first picture to appear at once.
 //!
 //! Bounded: a GOP longer than [`MAX_PICTURES`] or [`MAX_BYTES`] is not kept, and new viewers then begin at the next key frame.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::picture::Picture;
+use super::sound::Sound;
 
 /// Over a minute of 30 pictures a second.
 pub const MAX_PICTURES: usize = 2_000;
 /// Pictures and their fragments together.
 pub const MAX_BYTES: usize = 64 << 20;
 
+/// Over a minute of AAC; of more the oldest goes.
+const MAX_SOUNDS: usize = 4_000;
+
 /// The pictures since the last key frame, that one in front.
 #[derive(Debug, Default)]
 pub struct Gop {
     pictures: Vec<Arc<Picture>>,
+    /// Each with how many pictures stand in front of it.
+    sounds: VecDeque<(usize, Arc<Sound>)>,
     len_bytes: usize,
     /// More than one picture has come.
     recurred: bool,
@@ -39,9 +46,24 @@ impl Gop {
         }
     }
 
+    /// Takes the sound behind the newest picture.
+    pub fn push_sound(&mut self, sound: &Arc<Sound>) {
+        if self.pictures.is_empty() {
+            return;
+        }
+        self.len_bytes += sound.len_bytes();
+        self.sounds.push_back((self.pictures.len(), sound.clone()));
+        if self.sounds.len() > MAX_SOUNDS
+            && let Some((_, oldest)) = self.sounds.pop_front()
+        {
+            self.len_bytes -= oldest.len_bytes();
+        }
+    }
+
     /// Forgets everything: what follows cannot be decoded by it.
     pub fn clear(&mut self) {
         self.pictures.clear();
+        self.sounds.clear();
         self.len_bytes = 0;
     }
 
@@ -58,6 +80,11 @@ impl Gop {
     /// The pictures from the key frame on.
     pub fn pictures(&self) -> &[Arc<Picture>] {
         &self.pictures
+    }
+
+    /// The sound beside them: each with how many pictures stand in front of it.
+    pub fn sounds(&self) -> impl Iterator<Item = &(usize, Arc<Sound>)> {
+        self.sounds.iter()
     }
 }
 

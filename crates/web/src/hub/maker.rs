@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use weir_client::Record;
 use weir_media::fmp4::Muxer;
-use weir_media::record::PictureMeta;
+use weir_media::record::{PictureMeta, SoundMeta};
 use weir_media::{AccessUnit, Codec};
 
 use super::picture::{Init, Picture};
+use super::sound::{Sound, SoundMaker};
 use super::timeline::Timeline;
 use super::tracks::Track;
 
@@ -16,6 +17,7 @@ use super::tracks::Track;
 pub struct Maker {
     timeline: Timeline,
     packing: Option<Packing>,
+    sound: SoundMaker,
     /// Pictures below this offset are only there for others to be decoded by.
     wanted_from: i64,
 }
@@ -34,8 +36,8 @@ pub enum Made {
     Picture(Arc<Picture>),
     /// A picture that nothing can be done with before the next key frame.
     NoKeyYet,
-    /// Sound.
-    Sound,
+    /// Sound beside pictures.
+    Sound(Arc<Sound>),
     /// No picture.
     NotAPicture,
 }
@@ -54,6 +56,7 @@ impl Maker {
         Self {
             timeline: self.timeline.clone(),
             packing: None,
+            sound: SoundMaker::default(),
             wanted_from: self.wanted_from,
         }
     }
@@ -104,6 +107,17 @@ impl Maker {
             picture.init = Some(packing.init.clone());
         }
         Made::Picture(Arc::new(picture))
+    }
+
+    /// The next record of the sound beside the track's pictures.
+    pub fn make_sound(&mut self, record: &Record, meta: &SoundMeta, track: &Arc<Track>) -> Made {
+        // Without a picture there is nothing it could be heard with.
+        let newest = self.timeline.last().filter(|_| self.packing.is_some());
+        let made = newest.and_then(|newest| {
+            self.sound
+                .make(record, meta, track, newest, self.wanted_from)
+        });
+        made.map_or(Made::NoKeyYet, Made::Sound)
     }
 
     /// Records are missing here: nothing can be done before the next key frame.

@@ -10,6 +10,7 @@ pub mod maker;
 pub mod picture;
 pub mod queue;
 mod reading;
+pub mod sound;
 mod start;
 pub mod timeline;
 pub mod tracks;
@@ -29,6 +30,7 @@ use weir_media::Codec;
 use self::gop::Gop;
 use self::picture::{Item, Picture};
 use self::queue::Queue;
+use self::sound::Sound;
 use self::tracks::{Chooser, MAX_TRACKS, Track, Wanted};
 use crate::metrics::Metrics;
 
@@ -186,7 +188,11 @@ impl Hub {
     fn seat(self: &Arc<Self>, wanted: Wanted) -> Viewer {
         let mut state = held(&self.state);
         let (gop, chooser) = state.begin(wanted);
-        let mut queue = Queue::beginning_with(gop);
+        let mut queue = match gop {
+            Some(gop) if chooser.wanted().sound => Queue::beginning_with_sound(gop),
+            Some(gop) => Queue::beginning_with(gop.pictures()),
+            None => Queue::default(),
+        };
         if let Some(standing) = &state.standing {
             queue.note(standing.clone());
         }
@@ -220,6 +226,21 @@ impl Hub {
         self.metrics.pictures.add(1);
     }
 
+    /// Hands sound to those who listen.
+    fn push_sound(&self, sound: &Arc<Sound>) {
+        let mut state = held(&self.state);
+        let beside = state.gops.iter_mut().find(|(t, _)| *t == sound.track);
+        if let Some((_, gop)) = beside {
+            gop.push_sound(sound);
+        }
+        for seat in &state.seats {
+            if held(&seat.chooser).hears(sound) {
+                held(&seat.queue).push_sound(sound);
+                seat.filled.notify_one();
+            }
+        }
+    }
+
     /// Tells every viewer, and those to come.
     fn note(&self, note: Item) {
         let mut state = held(&self.state);
@@ -247,8 +268,8 @@ impl Default for State {
     fn default() -> Self {
         let leading = [false, true].map(|inter_only| {
             Chooser::new(Wanted {
-                key: None,
                 inter_only,
+                ..Wanted::default()
             })
         });
         Self {
@@ -286,21 +307,18 @@ impl State {
     }
 
     /// What a new viewer begins with.
-    fn begin(&self, wanted: Wanted) -> (&[Arc<Picture>], Chooser) {
-        let mut chooser = Chooser::new(wanted);
+    fn begin(&self, wanted: Wanted) -> (Option<&Gop>, Chooser) {
         let leading = self
             .leading
             .iter()
-            .find(|leading| leading.wanted() == chooser.wanted());
-        let of = |track: &Arc<Track>| {
-            let found = self.gops.iter().find(|(kept, _)| kept == track);
-            found.map_or(&[][..], |(_, gop)| gop.pictures())
-        };
+            .find(|leading| leading.wanted().same_pictures(&wanted));
         if let Some(leading) = leading {
-            let gop = leading.track().map_or(&[][..], of);
-            return (gop, leading.clone());
+            let of = |track: &Arc<Track>| self.gops.iter().find(|(kept, _)| kept == track);
+            let gop = leading.track().and_then(of).map(|(_, gop)| gop);
+            return (gop, leading.clone().listening(wanted.sound));
         }
-        for (track, gop) in self.gops.iter().rev() {
+        let mut chooser = Chooser::new(wanted);
+        for (_, gop) in self.gops.iter().rev() {
             if gop
                 .pictures()
                 .first()
@@ -309,10 +327,10 @@ impl State {
                 for picture in gop.pictures().iter().skip(1) {
                     chooser.takes(picture);
                 }
-                return (of(track), chooser);
+                return (Some(gop), chooser);
             }
         }
-        (&[], chooser)
+        (None, chooser)
     }
 }
 
@@ -378,7 +396,7 @@ pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 pub(crate) mod testing {
-    //! Pictures without a codec.
+    //! Pictures without a codec, and sound.
 
     use std::sync::Arc;
 
@@ -386,7 +404,28 @@ pub(crate) mod testing {
     use weir_media::Codec;
 
     use super::picture::Picture;
+    use super::sound::Sound;
     use super::tracks::Track;
+
+    /// Sound of the same track, where a picture of that offset would be.
+    pub fn sound(offset: i64) -> Arc<Sound> {
+        use weir_media::sound::{SoundCodec, SoundUnit};
+        let unit = weir_media::synthetic::sound(SoundCodec::Opus, 0, 1).remove(0);
+        let muxer = weir_media::fmp4::SoundMuxer::new(SoundCodec::Opus, &unit.data, None, None);
+        Arc::new(Sound {
+            track: picture(0, true, 0).track.clone(),
+            partition: 0,
+            offset,
+            timestamp_ms: offset * 40,
+            preroll: false,
+            unit: SoundUnit {
+                pts_us: offset * 40_000,
+                ..unit
+            },
+            message: Bytes::from_static(b"sound"),
+            init: Arc::new(super::sound::SoundInit::new(&muxer.unwrap())),
+        })
+    }
 
     /// A picture of `len_bytes` at 25 pictures a second.
     pub fn picture(offset: i64, key: bool, len_bytes: usize) -> Arc<Picture> {

@@ -1,4 +1,4 @@
-//! What a hub hands to its viewers: pictures, and notes about them.
+//! What a hub hands to its viewers: pictures, the sound beside them, and notes about them.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use bytes::Bytes;
 use weir_media::fmp4::Muxer;
 use weir_media::{AccessUnit, Codec};
 
+use super::sound::Sound;
 use super::tracks::Track;
 use crate::api::{FragmentHeader, LiveEvent};
 use crate::problem::Problem;
@@ -114,6 +115,7 @@ impl Init {
                 codec,
                 width,
                 height,
+                sound: false,
             },
             muxer: muxer.clone(),
         }
@@ -130,6 +132,8 @@ impl Init {
 pub enum Item {
     /// The next picture.
     Picture(Arc<Picture>),
+    /// The next sound; only for viewers that want it.
+    Sound(Arc<Sound>),
     /// Caught up with the edge.
     Live,
     /// So many pictures are missing here.

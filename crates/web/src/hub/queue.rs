@@ -2,26 +2,33 @@
 //!
 //! The rule: beyond [`MAX_PICTURES`] pictures or [`MAX_BYTES`], everything in front of the newest key frame goes; where there is no
 //! such key frame, everything goes, and the viewer waits for the next one. Either way it is told how many it misses. What it was
-//! given to begin with (the GOP) does not count against it. Of JPEG and PNG pictures each is a key frame, so only the newest stays.
+//! given to begin with (the GOP) does not count against it. Sound goes with the pictures it stands between, and is not counted when it is
+//! lost: it comes back with them. Of JPEG and PNG pictures each is a key frame, so only the newest stays.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::gop::Gop;
 use super::picture::{Item, Picture};
+use super::sound::Sound;
 
 /// Five seconds of 30 pictures a second.
 pub const MAX_PICTURES: usize = 150;
 /// Pictures and their fragments together.
 pub const MAX_BYTES: usize = 16 << 20;
+/// Twenty seconds of AAC: what waits of a viewer that takes nothing while there are no pictures. Of more the oldest goes.
+const MAX_SOUNDS: usize = 1_000;
 
 /// What waits for one viewer.
 #[derive(Debug, Default)]
 pub struct Queue {
     items: VecDeque<Item>,
     pictures: usize,
+    sounds: usize,
     len_bytes: usize,
     /// What the viewer was given to begin with.
     granted_pictures: usize,
+    granted_sounds: usize,
     granted_bytes: usize,
     /// The pictures missed since it began to wait for a key frame.
     skipping: Option<u64>,
@@ -37,6 +44,38 @@ impl Queue {
         queue.granted_pictures = queue.pictures;
         queue.granted_bytes = queue.len_bytes;
         queue
+    }
+
+    /// The same with the sound between them.
+    pub fn beginning_with_sound(gop: &Gop) -> Self {
+        let mut queue = Self::default();
+        let mut sounds = gop.sounds().peekable();
+        for (at, picture) in (1..).zip(gop.pictures()) {
+            queue.append(picture);
+            while let Some((_, sound)) = sounds.next_if(|(behind, _)| *behind <= at) {
+                queue.append_sound(sound);
+            }
+        }
+        queue.granted_pictures = queue.pictures;
+        queue.granted_sounds = queue.sounds;
+        queue.granted_bytes = queue.len_bytes;
+        queue
+    }
+
+    /// Takes the next sound, unless the pictures it belongs to are left out.
+    pub fn push_sound(&mut self, sound: &Arc<Sound>) {
+        if self.skipping.is_some() {
+            return;
+        }
+        self.append_sound(sound);
+        if self.sounds > MAX_SOUNDS + self.granted_sounds {
+            let is_sound = |item: &Item| matches!(item, Item::Sound(_));
+            let oldest = self.items.iter().position(is_sound);
+            if let Some(Item::Sound(oldest)) = oldest.and_then(|at| self.items.remove(at)) {
+                self.sounds -= 1;
+                self.len_bytes -= oldest.len_bytes();
+            }
+        }
     }
 
     /// Takes the next picture; says how many this cost the viewer.
@@ -64,7 +103,7 @@ impl Queue {
     pub fn note(&mut self, note: Item) {
         let live = matches!(note, Item::Live);
         self.items.retain(|item| match item {
-            Item::Picture(_) | Item::Skipped(_) => true,
+            Item::Picture(_) | Item::Sound(_) | Item::Skipped(_) => true,
             Item::Live => false,
             _ => live,
         });
@@ -74,13 +113,23 @@ impl Queue {
     /// Gives the next item.
     pub fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front();
-        if let Some(Item::Picture(picture)) = &item {
-            self.pictures -= 1;
-            self.len_bytes -= picture.len_bytes();
-            if self.pictures == 0 {
-                self.granted_pictures = 0;
-                self.granted_bytes = 0;
+        match &item {
+            Some(Item::Picture(picture)) => {
+                self.pictures -= 1;
+                self.len_bytes -= picture.len_bytes();
+                if self.pictures == 0 {
+                    self.granted_pictures = 0;
+                    self.granted_bytes = 0;
+                }
             }
+            Some(Item::Sound(sound)) => {
+                self.sounds -= 1;
+                self.len_bytes -= sound.len_bytes();
+                if self.sounds == 0 {
+                    self.granted_sounds = 0;
+                }
+            }
+            _ => {}
         }
         item
     }
@@ -105,6 +154,12 @@ impl Queue {
         self.items.push_back(Item::Picture(picture.clone()));
     }
 
+    fn append_sound(&mut self, sound: &Arc<Sound>) {
+        self.sounds += 1;
+        self.len_bytes += sound.len_bytes();
+        self.items.push_back(Item::Sound(sound.clone()));
+    }
+
     fn jump(&mut self) -> u64 {
         let is_key = |item: &Item| matches!(item, Item::Picture(picture) if picture.key);
         let is_picture = |item: &Item| matches!(item, Item::Picture(_));
@@ -124,12 +179,17 @@ impl Queue {
                     missed += 1;
                     lost += 1;
                 }
+                Item::Sound(sound) if at < keep_from => {
+                    self.sounds -= 1;
+                    self.len_bytes -= sound.len_bytes();
+                }
                 Item::Skipped(earlier) if at < keep_from => missed += earlier,
                 item => kept.push_back(item),
             }
         }
         self.items = kept;
         self.granted_pictures = 0;
+        self.granted_sounds = 0;
         self.granted_bytes = 0;
         if newest_key.is_none() {
             self.skipping = Some(missed);
@@ -142,13 +202,14 @@ impl Queue {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::picture;
+    use super::super::testing::{picture, sound};
     use super::*;
 
     fn drain(queue: &mut Queue) -> Vec<String> {
         std::iter::from_fn(|| queue.pop())
             .map(|item| match item {
                 Item::Picture(p) => format!("{}{}", if p.key { "k" } else { "d" }, p.offset),
+                Item::Sound(sound) => format!("s{}", sound.offset),
                 Item::Skipped(n) => format!("skipped {n}"),
                 Item::Live => "live".into(),
                 Item::Waiting(_) => "waiting".into(),
@@ -175,6 +236,44 @@ mod tests {
         }
         assert_eq!(lost, 150);
         assert_eq!(drain(&mut queue), ["skipped 150", "k150"]);
+    }
+
+    #[test]
+    fn sound_comes_and_goes_with_the_pictures_it_stands_between() {
+        let mut gop = Gop::default();
+        gop.push_sound(&sound(0));
+        gop.push(&picture(1, true, 5));
+        gop.push_sound(&sound(2));
+        gop.push(&picture(3, false, 5));
+        gop.push_sound(&sound(4));
+        let mut queue = Queue::beginning_with_sound(&gop);
+        queue.push_sound(&sound(5));
+        assert_eq!(drain(&mut queue), ["k1", "s2", "d3", "s4", "s5"]);
+        assert_eq!(queue.len_bytes, 0);
+
+        for offset in (0..2 * MAX_PICTURES as i64 + 2).step_by(2) {
+            queue.push(&picture(offset, offset == 100, 5));
+            queue.push_sound(&sound(offset + 1));
+        }
+        assert_eq!(queue.sounds, queue.pictures);
+        assert_eq!(drain(&mut queue)[..3], ["skipped 50", "k100", "s101"]);
+        assert_eq!(queue.len_bytes, 0);
+        for offset in 0..MAX_PICTURES as i64 + 10 {
+            queue.push(&picture(offset, offset == 0, 5));
+            queue.push_sound(&sound(offset));
+        }
+        // Nothing is heard before the next key frame is seen.
+        assert!(drain(&mut queue).is_empty());
+    }
+
+    #[test]
+    fn sound_does_not_pile_up_where_no_pictures_come() {
+        let mut queue = Queue::default();
+        for offset in 0..5_000 {
+            queue.push_sound(&sound(offset));
+        }
+        assert_eq!(drain(&mut queue).len(), MAX_SOUNDS);
+        assert_eq!(queue.len_bytes, 0);
     }
 
     #[test]

@@ -123,7 +123,8 @@ impl Tail<'_> {
                 self.hub.push(&picture);
             }
             Made::NotAPicture => self.others += 1,
-            Made::NoKeyYet | Made::Sound => {}
+            Made::Sound(sound) => self.hub.push_sound(&sound),
+            Made::NoKeyYet => {}
         }
     }
 

@@ -73,6 +73,11 @@ impl Timeline {
         placed
     }
 
+    /// The newest picture's place.
+    pub fn last(&self) -> Option<Placed> {
+        self.last
+    }
+
     fn placed(&self, pts_us: i64, dts_us: i64, duration_us: i64) -> Placed {
         Placed {
             pts_us: pts_us.saturating_add(self.shift_us).max(0),

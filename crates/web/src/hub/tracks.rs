@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use weir_client::Record;
-use weir_media::record::PictureMeta;
+use weir_media::record::{PictureMeta, SoundMeta};
 use weir_media::{Codec, record};
 
 use super::maker::{Made, Maker};
 use super::picture::Picture;
+use super::sound::Sound;
 
 /// Tracks of one topic that are told apart at a time; the one whose last picture is the oldest gives way.
 pub const MAX_TRACKS: usize = 16;
@@ -67,7 +68,7 @@ impl Makers {
         };
         let Some(meta) = record::read(record.header_pairs(), value) else {
             return match record::read_sound(record.header_pairs()) {
-                Some(_) => Made::Sound,
+                Some(meta) => self.make_sound(record, &meta),
                 None => Made::NotAPicture,
             };
         };
@@ -82,6 +83,17 @@ impl Makers {
         used.gop_index = meta.gop_index;
         used.pictures += 1;
         used.maker.make(record, &meta, &used.track)
+    }
+
+    /// Sound belongs to the pictures of its key that came last.
+    fn make_sound(&mut self, record: &Record, meta: &SoundMeta) -> Made {
+        let beside = self.tracks.iter_mut().rev().find(|used| {
+            used.track.key.as_ref() == record.key.as_ref() && used.track.codec.is_inter()
+        });
+        match beside {
+            Some(used) => used.maker.make_sound(record, meta, &used.track),
+            None => Made::NoKeyYet,
+        }
     }
 
     /// Records are missing here: nothing can be done before the next key frames.
@@ -169,6 +181,15 @@ pub struct Wanted {
     pub key: Option<Bytes>,
     /// Only what a player takes: no JPEG or PNG.
     pub inter_only: bool,
+    /// The sound beside the pictures too.
+    pub sound: bool,
+}
+
+impl Wanted {
+    /// Whether the other wants the same pictures, with sound or without.
+    pub fn same_pictures(&self, other: &Wanted) -> bool {
+        (&self.key, self.inter_only) == (&other.key, other.inter_only)
+    }
 }
 
 /// Chooses one track of a topic, and stays with it while it lives.
@@ -197,6 +218,12 @@ impl Chooser {
             current: None,
             before: Vec::new(),
         }
+    }
+
+    /// The same choice with the sound beside the pictures, or without.
+    pub fn listening(mut self, sound: bool) -> Self {
+        self.wanted.sound = sound;
+        self
     }
 
     /// Whether this picture is for the viewer. Ask of every picture, in order.
@@ -238,6 +265,12 @@ impl Chooser {
             self.before.remove(0);
         }
         true
+    }
+
+    /// Whether this sound is for the viewer: that of the pictures it is shown.
+    pub fn hears(&self, sound: &Sound) -> bool {
+        let shown = self.current.as_ref().map(|current| &current.track);
+        self.wanted.sound && shown == Some(&sound.track)
     }
 
     /// The track that is shown.
@@ -288,6 +321,7 @@ mod tests {
         let wanted = Wanted {
             key: Some("b".into()),
             inter_only: true,
+            sound: false,
         };
         assert_eq!(taken(wanted, "AaabaBababAbaBab"), "BbbbBb");
     }

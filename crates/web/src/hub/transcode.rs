@@ -60,6 +60,7 @@ pub async fn run(hubs: &Arc<Hubs>, hub: &Arc<Hub>, form: Form, wanted: Wanted) -
                 }
             }
             Item::Ended(problem) => return problem,
+            Item::Sound(_) => {}
             note => hub.note(note),
         }
     }

@@ -20,8 +20,11 @@ use super::{Route, check_from, pictures, wanted};
 use crate::api::{LiveEvent, LiveRequest};
 use crate::feed::{Fed, Feed};
 use crate::hub::picture::{Init, Item, Picture};
+use crate::hub::sound::{Sound, SoundInit, message};
+use crate::hub::tracks::Wanted;
 use crate::problem::{Problem, excerpt};
 use crate::query::{Params, Topic};
+use crate::quiet::{Quiet, Silence};
 use crate::remux::Remux;
 use crate::resume::Committer;
 use crate::server::App;
@@ -29,7 +32,7 @@ use crate::socket::{self, Gone, Heard, Inlet, Outlet};
 
 pub const ROUTE: Route = Route {
     path: "/topics/{topic}/live",
-    gives: "WebSocket: fMP4 init segment and fragments with their offsets and times; `from=`, `group=`",
+    gives: "WebSocket: fMP4 init segment and fragments with their offsets and times; `from=`, `group=`, `sound=true`",
     methods: || -> MethodRouter<Arc<App>> { get(live) },
 };
 
@@ -41,6 +44,7 @@ const MAX_HEARD: u32 = 20;
 struct Asked {
     topic: String,
     feed: Feed,
+    sound: bool,
     committer: Committer,
 }
 
@@ -68,7 +72,7 @@ async fn asked(
     upgrade: bool,
 ) -> Result<Asked, Problem> {
     let (Topic(topic), params) = (topic?, params?);
-    let from = params.from()?;
+    let (from, sound) = (params.from()?, params.flag("sound")?);
     let codec = pictures(app, &topic).await?;
     if let Some(codec) = codec.filter(|codec| !codec.is_inter()) {
         let detail = format!(
@@ -93,9 +97,13 @@ async fn asked(
             &topic,
             from,
             true,
-            wanted(&params, true),
+            Wanted {
+                sound,
+                ..wanted(&params, true)
+            },
         )
         .await?,
+        sound,
         committer,
         topic,
     })
@@ -106,6 +114,9 @@ struct Sent {
     outlet: Outlet,
     remux: Remux,
     init: Option<Arc<Init>>,
+    sound_init: Option<Arc<SoundInit>>,
+    /// Of a viewer that listens.
+    quiet: Option<Quiet>,
     committer: Committer,
     end_offset: i64,
     bytes: u64,
@@ -128,6 +139,8 @@ async fn serve(app: Arc<App>, asked: Asked, outlet: Outlet, mut inlet: Inlet) ->
         outlet,
         remux: Remux::default(),
         init: None,
+        sound_init: None,
+        quiet: asked.sound.then(Quiet::default),
         committer: asked.committer,
         end_offset: 0,
         bytes: 0,
@@ -215,6 +228,7 @@ impl Sent {
                     self.picture(&picture, fed.shift_us).await?;
                     shown.push(picture);
                 }
+                Item::Sound(sound) => self.sound(&sound, fed.shift_us).await?,
                 Item::Live => self.outlet.event(&LiveEvent::Live).await?,
                 Item::Skipped(pictures) => {
                     self.outlet.event(&LiveEvent::Skipped { pictures }).await?;
@@ -256,7 +270,55 @@ impl Sent {
         }
         self.end_offset = picture.offset + 1;
         self.bytes += message.len() as u64;
+        self.outlet.binary(message).await?;
+        let silence = self
+            .quiet
+            .as_mut()
+            .map(|quiet| quiet.picture(picture, shift_us));
+        self.silence(
+            silence,
+            (picture.partition, picture.offset, picture.timestamp_ms),
+        )
+        .await
+    }
+
+    async fn sound(&mut self, sound: &Sound, shift_us: i64) -> Result<(), Gone> {
+        let Some(message) = self.remux.sound_message(sound, shift_us) else {
+            return Ok(());
+        };
+        let init = &sound.init;
+        let known = self
+            .sound_init
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, init) || known.message == init.message);
+        if !known {
+            self.outlet.event(&init.event).await?;
+            self.outlet.binary(init.message.clone()).await?;
+        }
+        self.sound_init = Some(init.clone());
+        let silence = self
+            .quiet
+            .as_mut()
+            .map(|quiet| quiet.sound(sound, shift_us));
+        self.silence(silence, (sound.partition, sound.offset, sound.timestamp_ms))
+            .await?;
+        self.end_offset = self.end_offset.max(sound.offset + 1);
+        self.bytes += message.len() as u64;
         self.outlet.binary(message).await
+    }
+
+    /// Sends what stands in for sound that is missing, under the partition, offset and time of what came instead.
+    async fn silence(
+        &mut self,
+        silence: Option<Vec<Silence>>,
+        (partition, offset, timestamp_ms): (i32, i64, i64),
+    ) -> Result<(), Gone> {
+        for Silence { unit, fragment } in silence.into_iter().flatten() {
+            let message = message(partition, offset, timestamp_ms, false, &unit, &fragment);
+            self.bytes += message.len() as u64;
+            self.outlet.binary(message).await?;
+        }
+        Ok(())
     }
 
     async fn reconnected(&mut self) -> Result<(), Gone> {

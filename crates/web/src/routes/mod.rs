@@ -107,6 +107,7 @@ fn wanted(params: &Params, inter_only: bool) -> Wanted {
     Wanted {
         key: params.text("key").map(|key| key.as_bytes().to_vec().into()),
         inter_only,
+        sound: false,
     }
 }
 

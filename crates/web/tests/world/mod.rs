@@ -318,6 +318,13 @@ pub enum Got {
         pts_us: i64,
         fragment: Bytes,
     },
+    SoundInit(Bytes),
+    Sound {
+        offset: i64,
+        pts_us: i64,
+        duration_us: i64,
+        fragment: Bytes,
+    },
     Closed,
 }
 
@@ -409,8 +416,21 @@ impl Socket {
 fn binary(bytes: &[u8]) -> Got {
     let i64_at = |at: usize| i64::from_be_bytes(bytes[at..at + 8].try_into().unwrap());
     let rest = Bytes::copy_from_slice(&bytes[32..]);
+    let sound = bytes[1] & 4 != 0;
     if bytes[0] == 0 {
-        return Got::Init(rest);
+        return if sound {
+            Got::SoundInit(rest)
+        } else {
+            Got::Init(rest)
+        };
+    }
+    if sound {
+        return Got::Sound {
+            offset: i64_at(8),
+            pts_us: i64_at(24),
+            duration_us: u32::from_be_bytes(bytes[4..8].try_into().unwrap()).into(),
+            fragment: rest,
+        };
     }
     Got::Fragment {
         key: bytes[1] & 1 != 0,
