@@ -22,8 +22,8 @@ export const routes = {
   sources: '/sources',
   cluster: '/cluster',
   library: '/library',
-  live: (topic: string, from: string, group?: string | null, key?: string | null) =>
-    withQuery(`${topicPath(topic)}/live`, { from, group, key }),
+  live: (topic: string, from: string, group?: string | null, key?: string | null, sound = false) =>
+    withQuery(`${topicPath(topic)}/live`, { from, group, key, sound: sound ? 'true' : null }),
   mjpeg: (topic: string, from?: string, group?: string | null, key?: string | null) =>
     withQuery(`${topicPath(topic)}/video.mjpeg`, { from, group, key }),
   /** All that the topic holds of a camera's video, or of the one there is. */

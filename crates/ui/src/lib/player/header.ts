@@ -7,6 +7,8 @@ export interface Header {
   key: boolean;
   /** Sent only so that what follows can be decoded; in front of the position asked for. */
   preroll: boolean;
+  /** Sound, not a picture. */
+  sound: boolean;
   partition: number;
   duration_us: number;
   offset: number;
@@ -27,6 +29,7 @@ export function parseHeader(message: ArrayBuffer): Header | null {
     kind: kind === FragmentHeader.init ? 'init' : 'fragment',
     key: (flags & FragmentHeader.keyFlag) !== 0,
     preroll: (flags & FragmentHeader.prerollFlag) !== 0,
+    sound: (flags & FragmentHeader.soundFlag) !== 0,
     partition: view.getUint16(2),
     duration_us: view.getUint32(4),
     offset: Number(view.getBigInt64(8)),

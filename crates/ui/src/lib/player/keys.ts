@@ -32,6 +32,7 @@ export function playerKeys({ player, toggle, setRate, fullScreen }: PlayerAction
     { key: 'Home', label: 'Home End', does: 'to the start and the end', run: on((p) => p.jumpToPart(0)) },
     { key: 'End', label: 'End', run: on((p) => p.edge()) },
     { key: 'e', label: 'e', does: 'to the live edge', run: on((p) => p.edge()) },
+    { key: 'm', label: 'm', does: 'sound on and off', run: on((p) => p.status.sound && p.toggleMute()) },
     { key: 'f', label: 'f', does: 'full screen', run: fullScreen },
   ];
   for (let tenth = 1; tenth <= 9; tenth += 1) {

@@ -8,6 +8,7 @@ import { Place } from './place';
 import type { Recording } from './recording';
 import { wayTo } from './seek';
 import { PlayerSocket, type PlayerEvent } from './socket';
+import { rememberedVolume, rememberVolume, Sound } from './sound';
 import { initialStatus, type PlayerStatus } from './state';
 import { Timeline } from './timeline';
 
@@ -33,6 +34,8 @@ export interface MseOptions {
   from: string;
   group?: string | null;
   camera?: string | null;
+  /** The topic has sound beside its pictures. */
+  sound?: boolean;
   /** How fast, away from the live edge. */
   rate?: number;
   /** All that the topic holds, where that is known. */
@@ -51,6 +54,7 @@ export class MsePlayer {
   private readonly timeline = new Timeline();
   private readonly target = new Target();
   private readonly clock = new ServerClock(() => Date.now());
+  private readonly sound: Sound;
   private source: MediaSource | null = null;
   private buffer: SourceBuffer | null = null;
   private objectUrl = '';
@@ -86,11 +90,13 @@ export class MsePlayer {
     this.toEdge = options.from === 'live';
     const { topic, group, camera = null } = options;
     this.place = group ? new Place({ topic, group, camera }) : null;
+    this.sound = new Sound(options.sound ?? false, () => this.appended());
     this.socket = new PlayerSocket({
       topic: options.topic,
       from: options.from,
       group: options.group ?? null,
       camera: options.camera ?? null,
+      sound: options.sound ?? false,
       onEvent: (event) => this.receive(event),
       onState: (link) => {
         this.status.link = link;
@@ -231,6 +237,22 @@ export class MsePlayer {
     this.tell();
   }
 
+  /** Sound off and on; browsers let a page make noise only once somebody has touched it, so it begins without. */
+  toggleMute(): void {
+    this.setVolume(this.video.muted ? rememberedVolume() : 0);
+  }
+
+  /** 0…1 */
+  setVolume(volume: number): void {
+    const { video } = this;
+    video.muted = volume <= 0;
+    if (volume > 0) {
+      video.volume = Math.min(1, volume);
+      rememberVolume(video.volume);
+    }
+    this.tell();
+  }
+
   private get recording(): Recording | null {
     return this.options.recording?.() ?? null;
   }
@@ -253,6 +275,7 @@ export class MsePlayer {
     this.status.delay_ms = null;
     this.status.skipped = 0;
     this.queue.clear();
+    this.sound.clear();
     this.video.pause();
     this.socket.restart(from);
   }
@@ -287,8 +310,13 @@ export class MsePlayer {
 
   private receive(event: PlayerEvent): void {
     const { status } = this;
+    if (this.sound.receive(event)) {
+      this.pump();
+      return;
+    }
     switch (event.type) {
       case 'opened':
+        this.sound.opened();
         this.queue.opened();
         this.target.restart();
         this.caughtUp = false;
@@ -351,6 +379,7 @@ export class MsePlayer {
   private closeSource(): void {
     this.source = null;
     this.buffer = null;
+    this.sound.close();
     this.mime = '';
     if (this.objectUrl) URL.revokeObjectURL(this.objectUrl);
     this.objectUrl = '';
@@ -358,12 +387,19 @@ export class MsePlayer {
 
   /** Moves what has come into the source buffer, one append at a time. */
   private pump(): void {
-    if (this.stopped || this.source?.readyState !== 'open' || this.buffer?.updating) return;
+    if (this.stopped || this.source?.readyState !== 'open') return;
+    this.sound.pump(this.buffer !== null);
+    if (this.sound.cameLate) {
+      this.recover();
+      return;
+    }
+    if (this.buffer?.updating || (!this.buffer && this.queue.length > 0 && this.sound.isAwaited)) return;
     // Not while a picture is being looked for: Chromium would go on at the next key frame instead.
     if (!this.starting && !this.video.seeking && this.dropBefore(this.usefulFrom_s)) return;
-    const end_s = this.bufferedEnd();
+    const end_s = this.picturesEnd();
     const offset_s = this.queue.takeRebase(this.timeline, end_s, this.elsewhere);
     if (this.queue.waitsForRebase) return;
+    if (offset_s !== null) this.sound.place(offset_s);
     if (offset_s !== null && this.elsewhere) {
       this.elsewhere = false;
       this.usefulFrom_s = end_s === null ? 0 : end_s + apart_s / 2;
@@ -393,6 +429,7 @@ export class MsePlayer {
     if (!this.buffer) {
       this.buffer = this.source.addSourceBuffer(mime);
       this.buffer.addEventListener('updateend', () => this.appended());
+      this.sound.open(this.source);
     } else if (mime !== this.mime) this.buffer.changeType(mime);
     this.mime = mime;
   }
@@ -445,7 +482,15 @@ export class MsePlayer {
     if (end_s !== null) this.video.currentTime = Math.max(0, end_s - this.target.seconds(performance.now()));
   }
 
+  /** Where what can be played ends: the pictures, or the sound where that has not come as far. */
   private bufferedEnd(): number | null {
+    const end_s = this.picturesEnd();
+    if (end_s === null || !this.sound.isPlaying) return end_s;
+    const heard_s = this.sound.end_s;
+    return heard_s === null ? null : Math.min(end_s, heard_s);
+  }
+
+  private picturesEnd(): number | null {
     const ranges = this.buffer?.buffered;
     return ranges && ranges.length > 0 ? ranges.end(ranges.length - 1) : null;
   }
@@ -500,8 +545,10 @@ export class MsePlayer {
     if (!buffer || buffer.updating || buffer.buffered.length === 0) return;
     const start_s = buffer.buffered.start(0);
     const until_s = video.currentTime - 5;
-    if (until_s > start_s + 1) buffer.remove(start_s, until_s);
-    else this.park();
+    if (until_s > start_s + 1) {
+      buffer.remove(start_s, until_s);
+      this.sound.dropBefore(until_s);
+    } else this.park();
   }
 
   private trim(): void {
@@ -516,6 +563,7 @@ export class MsePlayer {
     if (!buffer || buffer.updating || buffer.buffered.length === 0 || buffer.buffered.start(0) >= until_s) return false;
     this.timeline.dropBefore(until_s);
     buffer.remove(0, until_s);
+    this.sound.dropBefore(until_s);
     return true;
   }
 
@@ -576,6 +624,8 @@ export class MsePlayer {
 
   private measure(end_s: number | null): void {
     const { video, status } = this;
+    status.sound = this.sound.isPlaying;
+    status.volume = video.muted ? 0 : video.volume;
     status.current_s = video.currentTime;
     status.end_s = end_s ?? 0;
     status.start_s = video.buffered.length > 0 ? video.buffered.start(0) : 0;

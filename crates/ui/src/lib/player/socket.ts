@@ -11,7 +11,7 @@ export type PlayerEvent =
   | Exclude<LiveEvent, { type: 'error' }>
   /** A connection has just opened: its time line begins anew. */
   | { type: 'opened' }
-  | { type: 'initBytes'; bytes: Uint8Array<ArrayBuffer> }
+  | { type: 'initBytes'; sound: boolean; bytes: Uint8Array<ArrayBuffer> }
   | { type: 'fragment'; header: Header; bytes: Uint8Array<ArrayBuffer> };
 
 export interface PlayerSocketOptions {
@@ -20,6 +20,8 @@ export interface PlayerSocketOptions {
   group?: string | null;
   /** Of several cameras in the topic, the one under this record key. */
   camera?: string | null;
+  /** With the sound beside the pictures. */
+  sound?: boolean;
   onEvent: (event: PlayerEvent) => void;
   onState: (state: LinkState) => void;
   open?: (url: string) => SocketLike;
@@ -36,7 +38,7 @@ export class PlayerSocket {
   constructor(private readonly options: PlayerSocketOptions) {
     this.from = options.from;
     this.socket = new ReconnectingSocket({
-      url: () => routes.live(options.topic, this.position(), options.group, options.camera),
+      url: () => routes.live(options.topic, this.position(), options.group, options.camera, options.sound),
       onText: (body) => options.onEvent(body as Exclude<LiveEvent, { type: 'error' }>),
       onBinary: (message) => this.receive(message),
       onState: (state) => {
@@ -101,10 +103,11 @@ export class PlayerSocket {
     const header = parseHeader(message);
     if (!header) return;
     if (header.kind === 'init') {
-      this.options.onEvent({ type: 'initBytes', bytes: payload(message) });
+      this.options.onEvent({ type: 'initBytes', sound: header.sound, bytes: payload(message) });
       return;
     }
-    this.last = Math.max(this.last ?? header.offset, header.offset);
+    // Whoever goes on goes on behind a picture, and gets its sound again.
+    if (!header.sound) this.last = Math.max(this.last ?? header.offset, header.offset);
     this.options.onEvent({ type: 'fragment', header, bytes: payload(message) });
   }
 }

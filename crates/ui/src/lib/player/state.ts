@@ -36,6 +36,9 @@ export interface PlayerStatus {
   current_s: number;
   /** How fast; 1 at the live edge. */
   rate: number;
+  /** There is sound to be heard, and how loud it is: 0 while it is off, to 1. */
+  sound: boolean;
+  volume: number;
   /** Capture times of the first and last picture that are here. */
   held: { from_ms: number; to_ms: number } | null;
   /** Everything up to the newest picture has come. */
@@ -71,6 +74,8 @@ export const initialStatus = (follow: boolean): PlayerStatus => ({
   end_s: 0,
   current_s: 0,
   rate: 1,
+  sound: false,
+  volume: 0,
   held: null,
   caughtUp: false,
   jumpingTo_ms: null,
@@ -81,7 +86,7 @@ export const initialStatus = (follow: boolean): PlayerStatus => ({
 
 /** What is to be shown at once when it changes; the rest are numbers that move all the time. */
 export const stateOf = (s: PlayerStatus): string =>
-  JSON.stringify([s.link.state, s.shown, s.paused, s.blocked, s.follow, s.waiting, s.quiet_ms === null, s.ended_ms === null, s.skipped, s.camera, s.cameras.length, s.rate, s.moves]);
+  JSON.stringify([s.link.state, s.shown, s.paused, s.blocked, s.follow, s.waiting, s.quiet_ms === null, s.ended_ms === null, s.skipped, s.camera, s.cameras.length, s.rate, s.sound, s.volume, s.moves]);
 
 export type Tone = 'idle' | 'live' | 'warn' | 'bad';
 
