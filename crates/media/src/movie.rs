@@ -4,6 +4,8 @@
 //! near its start is filled in at the end. In memory stay 20 bytes a picture and the parameter sets. Times are in microseconds, as in
 //! fragments ([`TIMESCALE`]).
 //!
+//! Sound is a second track, between the pictures where it comes.
+//!
 //! An edit list (§8.6.6) says which pictures are shown: a film may begin between two key frames, and those in front of its beginning are
 //! there only to decode it by. Parameters that change half-way get a sample entry of their own.
 
@@ -12,8 +14,10 @@ use bytes::Bytes;
 use crate::fmp4::boxes::Boxes;
 use crate::fmp4::entry::{self, Entry};
 use crate::fmp4::{
-    Muxer, TIMESCALE, VIDEO_TRACK, write_hdlr, write_mdhd, write_mvhd, write_tkhd, write_vmhd_dinf,
+    Muxer, SOUND_TRACK, SoundMuxer, TIMESCALE, VIDEO_TRACK, write_hdlr, write_mdhd, write_mvhd,
+    write_tkhd, write_vmhd_dinf,
 };
+use crate::sound::SoundUnit;
 use crate::{AccessUnit, MediaError};
 
 /// Sample entries of one file: a publisher whose every key frame has other parameters is no reason to keep them all.
@@ -31,6 +35,24 @@ pub struct Movie {
     chunks: Vec<Chunk>,
     len_bytes: u64,
     last_duration_us: i64,
+    sound: Option<Sound>,
+    /// Sound lies behind the last picture.
+    parted: bool,
+}
+
+/// The track of sound: its access units lie one by one between the pictures.
+#[derive(Debug)]
+struct Sound {
+    muxer: SoundMuxer,
+    samples: Vec<SoundSample>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SoundSample {
+    pts_us: i64,
+    duration_us: i64,
+    len_bytes: u32,
+    position: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -101,13 +123,14 @@ impl Movie {
         let mut bytes = Vec::with_capacity(unit.data.len() + 16);
         muxer.write_sample(&unit.data, &mut bytes);
         match self.chunks.last_mut() {
-            Some(chunk) if chunk.entry == entry && !unit.key => chunk.samples += 1,
+            Some(chunk) if chunk.entry == entry && !unit.key && !self.parted => chunk.samples += 1,
             _ => self.chunks.push(Chunk {
                 position: HEAD_BYTES + self.len_bytes,
                 samples: 1,
                 entry,
             }),
         }
+        self.parted = false;
         let composition = unit.pts_us.saturating_sub(unit.dts_us);
         self.samples.push(Sample {
             dts_us: unit.dts_us,
@@ -118,6 +141,30 @@ impl Movie {
         self.len_bytes += bytes.len() as u64;
         self.last_duration_us = duration_us.clamp(1, i64::from(u32::MAX));
         Ok(bytes)
+    }
+
+    /// Takes the next sound and gives its bytes in the file; `None` of what is not of the first one's track, or runs backwards. `muxer` is one
+    /// of its track.
+    pub fn add_sound(&mut self, muxer: &SoundMuxer, unit: &SoundUnit) -> Option<Vec<u8>> {
+        let sound = self.sound.get_or_insert_with(|| Sound {
+            muxer: muxer.clone(),
+            samples: Vec::new(),
+        });
+        let last = sound.samples.last();
+        let forward = last.is_none_or(|last| last.pts_us < unit.pts_us);
+        if !forward || !sound.muxer.same_track(muxer) || sound.samples.len() >= MAX_PICTURES {
+            return None;
+        }
+        let bytes = muxer.sample(&unit.data).to_vec();
+        sound.samples.push(SoundSample {
+            pts_us: unit.pts_us,
+            duration_us: unit.duration_us,
+            len_bytes: bytes.len() as u32,
+            position: HEAD_BYTES + self.len_bytes,
+        });
+        self.len_bytes += bytes.len() as u64;
+        self.parted = true;
+        Some(bytes)
     }
 
     /// How many pictures it holds.
@@ -154,6 +201,9 @@ impl Movie {
                     });
                 });
             });
+            if let Some(sound) = &self.sound {
+                sound.write_trak(boxes, from_us, to_us);
+            }
         });
         Finish {
             index: Bytes::from(boxes.out),
@@ -214,6 +264,63 @@ impl Movie {
         });
         let last = self.samples.last().map(|_| self.last_duration_us as u32);
         steps.chain(last)
+    }
+}
+
+impl Sound {
+    /// Heard is what lies from `from_us` up to `to_us` on the pictures' line.
+    fn write_trak(&self, boxes: &mut Boxes, from_us: i64, to_us: i64) {
+        let (Some(first), Some(last)) = (self.samples.first(), self.samples.last()) else {
+            return;
+        };
+        let ends_us = last.pts_us.saturating_add(last.duration_us);
+        let begins_us = first.pts_us.max(from_us);
+        let us = |from_us: i64, to_us: i64| to_us.saturating_sub(from_us).max(0).unsigned_abs();
+        let heard_us = us(begins_us, ends_us.min(to_us));
+        let (late_us, skipped_us) = (us(from_us, begins_us), us(first.pts_us, begins_us));
+        boxes.wrap(*b"trak", |boxes| {
+            write_tkhd(boxes, SOUND_TRACK, late_us + heard_us, 0, 0);
+            boxes.wrap(*b"edts", |boxes| {
+                boxes.full(*b"elst", 1, 0, |boxes| {
+                    boxes.u32(if late_us > 0 { 2 } else { 1 });
+                    if late_us > 0 {
+                        // An empty edit: the sound begins later than the film.
+                        boxes.u64(late_us).u64(u64::MAX).u32(0x0001_0000);
+                    }
+                    boxes.u64(heard_us).u64(skipped_us).u32(0x0001_0000);
+                });
+            });
+            boxes.wrap(*b"mdia", |boxes| {
+                let media_us = us(first.pts_us, ends_us);
+                self.muxer
+                    .write_mdia(boxes, media_us, |boxes| self.write_tables(boxes));
+            });
+        });
+    }
+
+    fn write_tables(&self, boxes: &mut Boxes) {
+        let samples = &self.samples;
+        let step = |from_us: i64, to_us: i64| {
+            to_us.saturating_sub(from_us).clamp(0, i64::from(u32::MAX)) as u32
+        };
+        let steps = samples
+            .windows(2)
+            .map(|two| step(two[0].pts_us, two[1].pts_us));
+        let last = samples.last().map(|last| step(0, last.duration_us));
+        write_runs(boxes, *b"stts", 0, steps.chain(last));
+        boxes.full(*b"stsz", 0, 0, |boxes| {
+            boxes.u32(0).u32(samples.len() as u32);
+            for sample in samples {
+                boxes.u32(sample.len_bytes);
+            }
+        });
+        write_list(boxes, *b"stsc", std::iter::once([1, 1, 1]));
+        let positions = samples.iter().map(|sample| sample.position);
+        write_list(
+            boxes,
+            *b"co64",
+            positions.map(|position| [(position >> 32) as u32, position as u32]),
+        );
     }
 }
 
@@ -325,6 +432,54 @@ mod tests {
         let wanted: Vec<_> = units.iter().map(|unit| unit.pts_us - 200_000).collect();
         // The reader gives what is in front of the beginning with negative times, and nothing behind the end is promised.
         assert_eq!(times[..20], wanted[..20]);
+    }
+
+    #[test]
+    fn sound_comes_out_in_sync_wherever_the_film_begins() {
+        use crate::sound::SoundCodec;
+        let units = Clip::default().h264();
+        for (codec, first_us, from_us) in [
+            (SoundCodec::Aac, 0, 0),
+            (SoundCodec::Opus, 300_000, 0),
+            (SoundCodec::Opus, 0, 600_000),
+            (SoundCodec::Aac, 700_000, 600_000),
+        ] {
+            let sounds = crate::synthetic::sound(codec, first_us, 60);
+            let sound_muxer = SoundMuxer::new(codec, &sounds[0].data, Some(2), None).unwrap();
+            let mut movie = Movie::default();
+            let mut out = Movie::head().to_vec();
+            let muxer = Muxer::new(Codec::H264, &units[0]).unwrap();
+            let mut sound = sounds.iter().peekable();
+            for unit in &units {
+                out.extend(movie.add(&muxer, unit, unit.duration_us).unwrap());
+                while let Some(next) = sound.next_if(|next| next.pts_us < unit.dts_us) {
+                    out.extend(movie.add_sound(&sound_muxer, next).unwrap());
+                }
+            }
+            assert_eq!(movie.add_sound(&sound_muxer, &sounds[0]), None);
+            let finish = movie.finish(from_us, 2_000_000);
+            out[Finish::AT as usize..][..8].copy_from_slice(&finish.length);
+            out.extend(&finish.index);
+            let mut read = container::open(Cursor::new(out)).unwrap();
+            let mut pictures = 0;
+            while let Some(unit) = read.next().unwrap() {
+                assert_eq!(unit.data, units[pictures].data);
+                pictures += 1;
+            }
+            assert_eq!(pictures, units.len());
+            let first = read.next_sound(i64::MAX).unwrap().unwrap();
+            // The reader counts from the first picture shown.
+            let at = sounds
+                .iter()
+                .position(|unit| unit.data == first.data)
+                .unwrap();
+            assert_eq!(
+                first.pts_us,
+                sounds[at].pts_us - from_us,
+                "{codec:?} {first_us}"
+            );
+            assert_eq!(read.damage(), []);
+        }
     }
 
     #[test]

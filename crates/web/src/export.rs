@@ -2,7 +2,7 @@
 //!
 //! In: a topic, where the stretch begins and ends ([`Mark`]), and bytes out to wherever the caller wants them. Pictures are chosen by
 //! their records' timestamps, the times of capture, or by offsets. Reading begins at the key frame in front; an edit list has the film
-//! begin where it was asked to. Out of a topic with several cameras one is taken, as a viewer would see it.
+//! begin where it was asked to. Sound beside the pictures is a second track of the file. Out of a topic with several cameras one is taken, as a viewer would see it.
 //!
 //! Nothing is waited for: the film is what the topic holds when the export begins.
 
@@ -21,6 +21,7 @@ use weir_media::{Codec, MediaError};
 
 use crate::feed::{Fed, Feed};
 use crate::hub::picture::{Init, Item, Picture};
+use crate::hub::sound::Sound;
 use crate::hub::tracks::Wanted;
 use crate::remux::Remux;
 
@@ -89,6 +90,13 @@ pub struct Cut {
     written: Written,
 }
 
+/// What comes next of the film.
+enum Next {
+    Picture(Taken),
+    /// Sound, and what to add to its time.
+    Sound(Arc<Sound>, i64),
+}
+
 /// A picture of the film, and what to add to its times.
 struct Taken {
     picture: Arc<Picture>,
@@ -118,7 +126,7 @@ impl Export {
         let wanted = Wanted {
             key: self.key.as_ref().map(|key| Bytes::from(key.clone())),
             inter_only: true,
-            sound: false,
+            sound: true,
         };
         let feed = Feed::recorded(kafka, &self.topic, span.partition, offset, wanted).await?;
         Ok(Cut {
@@ -151,7 +159,18 @@ impl Cut {
         self.written.bytes = head.len() as u64;
         let mut movie = Movie::default();
         let mut until_us = 0;
-        while let Some(taken) = self.next().await? {
+        while let Some(next) = self.next().await? {
+            let taken = match next {
+                Next::Picture(taken) => taken,
+                Next::Sound(sound, shift_us) => {
+                    let unit = sound.moved(shift_us);
+                    if let Some(bytes) = movie.add_sound(&sound.init.muxer, &unit) {
+                        out.write_all(&bytes)?;
+                        self.written.bytes += bytes.len() as u64;
+                    }
+                    continue;
+                }
+            };
             let unit = taken.picture.access_unit(taken.shift_us);
             let bytes = movie.add(&taken.init.muxer, &unit, taken.picture.duration_us)?;
             out.write_all(&bytes)?;
@@ -173,7 +192,7 @@ impl Cut {
         Ok(self.written)
     }
 
-    /// Writes fragmented MP4, which can be read while it comes. It begins at the key frame in front, at time zero.
+    /// Writes fragmented MP4, which can be read while it comes, of the pictures alone. It begins at the key frame in front, at time zero.
     pub async fn write_fragments(
         mut self,
         out: &mut impl Write,
@@ -181,7 +200,8 @@ impl Cut {
     ) -> Result<Written, ExportError> {
         let mut remux = Remux::default();
         let mut first: Option<(Arc<Init>, i64)> = None;
-        while let Some(taken) = self.next().await? {
+        while let Some(next) = self.next().await? {
+            let Next::Picture(taken) = next else { continue };
             let picture = &taken.picture;
             if first.is_none() {
                 let begins_us = picture.dts_us.saturating_add(taken.shift_us);
@@ -228,8 +248,8 @@ impl Cut {
             .ok_or_else(|| self.span.nothing_between(self.begin, self.end))
     }
 
-    /// The next picture; `None` behind the last.
-    async fn next(&mut self) -> Result<Option<Taken>, ExportError> {
+    /// The next picture or sound; `None` behind the last picture.
+    async fn next(&mut self) -> Result<Option<Next>, ExportError> {
         loop {
             let Fed { item, shift_us } = self.feed.next().await;
             let picture = match item {
@@ -244,7 +264,17 @@ impl Cut {
                     let remedy = remedy.unwrap_or_default();
                     return Err(ExportError::Nothing(problem.detail + &remedy));
                 }
-                Item::Waiting(_) | Item::Reconnected | Item::Sound(_) => continue,
+                Item::Sound(sound) => {
+                    let behind = match self.end {
+                        Bound::Offset(end) => sound.offset >= end.min(self.span.end),
+                        _ => sound.offset >= self.span.end,
+                    };
+                    if behind {
+                        continue;
+                    }
+                    return Ok(Some(Next::Sound(sound, shift_us)));
+                }
+                Item::Waiting(_) | Item::Reconnected => continue,
             };
             let Some(init) = picture.init.clone() else {
                 continue;
@@ -271,11 +301,11 @@ impl Cut {
             if !self.lies_inside(&picture, shift_us) {
                 return Ok(None);
             }
-            return Ok(Some(Taken {
+            return Ok(Some(Next::Picture(Taken {
                 picture,
                 init,
                 shift_us,
-            }));
+            })));
         }
     }
 

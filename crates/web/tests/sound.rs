@@ -10,6 +10,7 @@ mod world;
 use std::io::Cursor;
 
 use weir_media::container;
+use weir_media::sound::SoundCodec;
 use weir_web::export::Export;
 use world::{Camera, Got, Socket, World, sound, with_sound};
 
@@ -213,7 +214,38 @@ async fn a_film_is_cut_out_between_sound() {
         let mut film = container::open(Cursor::new(out.into_inner())).unwrap();
         let count = std::iter::from_fn(|| film.next().unwrap()).count();
         assert_eq!(count, wanted, "{from} {to}");
+        assert_eq!(film.sound().unwrap().codec, SoundCodec::Opus);
+        // From the record at 4 on, which is sound behind the picture at 40 ms: the film begins with the one at 80 ms.
+        let first_us = if from.is_empty() { 0 } else { -80_000 };
+        let sounds: Vec<_> = std::iter::from_fn(|| film.next_sound(i64::MAX).unwrap()).collect();
+        let times: Vec<_> = sounds.iter().map(|unit| unit.pts_us).collect();
+        let all = (0..60).map(|n| first_us + n * 20_000);
+        let there = if to.is_empty() { 60 } else { 56 };
+        assert_eq!(times, all.take(there).collect::<Vec<_>>(), "{from} {to}");
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_mp4_that_grows_has_the_sound_as_a_second_track() {
+    let world = world(30).await;
+    let film = world.get("/topics/film/video.mp4?from=30&to=81").await.body;
+    let mut film = container::open(Cursor::new(film)).unwrap();
+    assert_eq!(film.sound().unwrap().codec, SoundCodec::Opus);
+    let count = std::iter::from_fn(|| film.next().unwrap()).count();
+    assert_eq!(count, 17);
+    let times = std::iter::from_fn(|| film.next_sound(i64::MAX).unwrap().map(|unit| unit.pts_us));
+    let wanted: Vec<_> = (0..34).map(|n| n * 20_000).collect();
+    assert_eq!(times.collect::<Vec<_>>(), wanted);
+    // Pictures without sound are not kept waiting, nor do those that are read anew from another place.
+    world.topic("silent").await;
+    world.publish(Camera::new("silent", 10).pictures(20)).await;
+    let film = world
+        .get("/topics/silent/video.mp4?from=start&to=19")
+        .await
+        .body;
+    let film = container::open(Cursor::new(film)).unwrap();
+    assert_eq!(film.sound(), None);
     world.end().await;
 }
 

@@ -1,8 +1,10 @@
 //! `GET /topics/{topic}/video.mp4`: a fragmented MP4 that grows, for ffmpeg, VLC and `<video>`.
 //!
 //! It begins at a key frame and at time zero, and ends where `to=` says, when the viewer leaves, or where the publisher changes its
-//! parameters: a second init segment has no place in a file.
+//! parameters: a second init segment has no place in a file. Where the topic has sound beside its pictures it is a second track: what comes
+//! first waits for it, for no more than a second of pictures.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -16,6 +18,8 @@ use futures_util::{StreamExt as _, stream};
 use super::{Route, check_from, pictures, wanted};
 use crate::feed::Feed;
 use crate::hub::picture::{Init, Item, Picture};
+use crate::hub::sound::{Sound, SoundInit};
+use crate::hub::tracks::Wanted;
 use crate::problem::Problem;
 use crate::query::{End, Params, Topic};
 use crate::remux::Remux;
@@ -27,6 +31,9 @@ pub const ROUTE: Route = Route {
     gives: "fragmented MP4, live or `from=` `to=`; H.264, H.265, AV1, VP9 as they are",
     methods: || -> MethodRouter<Arc<App>> { get(mp4) },
 };
+
+/// Pictures wait so long for the sound beside them.
+const PATIENCE_US: i64 = 1_000_000;
 
 async fn mp4(
     State(app): State<Arc<App>>,
@@ -44,6 +51,7 @@ async fn mp4(
     }
     check_from(&app, &topic, &from).await?;
     let committer = Committer::new(&app, &topic, &from);
+    let sound = app.watcher.sample(&topic).await?.sound;
     let shutdown = app.shutdown.clone().cancelled_owned();
     let file = File {
         feed: Feed::open(
@@ -52,16 +60,23 @@ async fn mp4(
             &topic,
             from,
             true,
-            wanted(&params, true),
+            Wanted {
+                sound,
+                ..wanted(&params, true)
+            },
         )
         .await?,
+        awaits_sound: sound,
         app,
         committer,
         end,
         remux: Remux::default(),
         init: None,
+        sound_init: None,
         zero_us: 0,
-        next: None,
+        waiting: Vec::new(),
+        ready: VecDeque::new(),
+        ended: false,
         taken: None,
     };
     let body = stream::unfold(file, |mut file| async move {
@@ -84,10 +99,15 @@ struct File {
     end: Option<End>,
     remux: Remux,
     init: Option<Arc<Init>>,
+    sound_init: Option<Arc<SoundInit>>,
     /// What to add so that the first picture is at zero.
     zero_us: i64,
-    /// The first fragment, behind the init segment.
-    next: Option<(Arc<Picture>, Bytes)>,
+    /// The first pictures, with what is to be added to their times, while it is not known what sound is beside them.
+    waiting: Vec<(Arc<Picture>, i64)>,
+    awaits_sound: bool,
+    /// What is to be given next, with the picture that it is.
+    ready: VecDeque<(Bytes, Option<Arc<Picture>>)>,
+    ended: bool,
     /// The picture given last.
     taken: Option<Arc<Picture>>,
 }
@@ -97,52 +117,105 @@ impl File {
         if let Some(picture) = self.taken.take() {
             self.committer.followed_by(&picture);
         }
-        if let Some((picture, fragment)) = self.next.take() {
-            return Some(self.give(picture, fragment));
-        }
         loop {
+            if let Some((bytes, picture)) = self.ready.pop_front() {
+                self.app.metrics.sent_bytes.add(bytes.len() as u64);
+                self.taken = picture;
+                return Some(bytes);
+            }
+            if self.ended {
+                return None;
+            }
             let fed = self.committer.stays_while(self.feed.next()).await;
-            let picture = match fed.item {
-                Item::Picture(picture) => picture,
-                Item::Ended(_) => return None,
-                _ => continue,
-            };
-            if self
-                .end
-                .is_some_and(|end| end.reached_by(picture.offset, picture.timestamp_ms))
-            {
-                self.committer.ended();
-                return None;
+            match fed.item {
+                Item::Picture(picture) => self.picture(picture, fed.shift_us),
+                Item::Sound(sound) => self.sound(&sound, fed.shift_us),
+                Item::Ended(_) => {
+                    self.begin(None);
+                    self.ended = true;
+                }
+                _ => {}
             }
-            let Some(init) = picture.init.clone() else {
-                continue;
-            };
-            let begins = self.init.is_none();
-            if begins {
-                self.zero_us = 0_i64.saturating_sub(picture.dts_us.saturating_add(fed.shift_us));
-            } else if self
-                .init
-                .as_ref()
-                .is_some_and(|known| known.message != init.message)
-            {
-                return None;
-            }
-            let shift_us = fed.shift_us.saturating_add(self.zero_us);
-            let Some(fragment) = self.remux.fragment(&picture, shift_us) else {
-                continue;
-            };
-            self.init = Some(init.clone());
-            if begins {
-                self.next = Some((picture, fragment));
-                return Some(init.segment());
-            }
-            return Some(self.give(picture, fragment));
         }
     }
 
-    fn give(&mut self, picture: Arc<Picture>, fragment: Bytes) -> Bytes {
-        self.app.metrics.sent_bytes.add(fragment.len() as u64);
-        self.taken = Some(picture);
-        fragment
+    fn picture(&mut self, picture: Arc<Picture>, shift_us: i64) {
+        let reached = self
+            .end
+            .is_some_and(|end| end.reached_by(picture.offset, picture.timestamp_ms));
+        if reached {
+            self.begin(None);
+            self.committer.ended();
+            self.ended = true;
+            return;
+        }
+        let Some(init) = &picture.init else {
+            return;
+        };
+        match &self.init {
+            None => {
+                let first = self.waiting.first().map_or(&picture, |(first, _)| first);
+                let waited_us = picture.dts_us.saturating_sub(first.dts_us);
+                if first
+                    .init
+                    .as_ref()
+                    .is_some_and(|known| known.message != init.message)
+                {
+                    self.begin(None);
+                    self.ended = true;
+                    return;
+                }
+                self.waiting.push((picture, shift_us));
+                if !self.awaits_sound || waited_us > PATIENCE_US {
+                    self.begin(None);
+                }
+            }
+            Some(known) if known.message != init.message => self.ended = true,
+            Some(_) => self.give(picture, shift_us),
+        }
+    }
+
+    /// Writes what stands in front, and the pictures that waited for it.
+    fn begin(&mut self, sound: Option<&Arc<SoundInit>>) {
+        let Some((first, shift_us)) = self.waiting.first() else {
+            return;
+        };
+        let Some(init) = first.init.clone() else {
+            return;
+        };
+        self.zero_us = 0_i64.saturating_sub(first.dts_us.saturating_add(*shift_us));
+        let sound_muxer = sound.map(|sound| &sound.muxer);
+        self.ready
+            .push_back((init.muxer.init_with(sound_muxer), None));
+        self.init = Some(init);
+        self.sound_init = sound.cloned();
+        for (picture, shift_us) in std::mem::take(&mut self.waiting) {
+            self.give(picture, shift_us);
+        }
+    }
+
+    fn give(&mut self, picture: Arc<Picture>, shift_us: i64) {
+        let shift_us = shift_us.saturating_add(self.zero_us);
+        if let Some(fragment) = self.remux.fragment(&picture, shift_us) {
+            self.ready.push_back((fragment, Some(picture)));
+        }
+    }
+
+    fn sound(&mut self, sound: &Sound, shift_us: i64) {
+        self.begin(Some(&sound.init));
+        let fits = self
+            .sound_init
+            .as_ref()
+            .is_some_and(|known| known.message == sound.init.message);
+        let reached = self
+            .end
+            .is_some_and(|end| end.reached_by(sound.offset, sound.timestamp_ms));
+        if !fits || reached {
+            return;
+        }
+        let shift_us = shift_us.saturating_add(self.zero_us);
+        if let Some(fragment) = self.remux.sound(sound, shift_us) {
+            self.ready.push_back((fragment, None));
+        }
     }
 }

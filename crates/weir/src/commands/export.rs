@@ -24,8 +24,8 @@ use crate::progress;
     The last half minute: weir export door door.mp4 --from -30s\n\
     WHERE is a time (the records' own: when the pictures were captured), milliseconds since 1970, 0:30 or 1:02:03 from the first\n\
     picture, -10m before the last, an offset such as 42, -N for the last N records, beginning or end.\n\
-    Pictures pass through as they are: H.264, H.265, VP9, AV1. The file begins where it was asked to, by an edit list in front of\n\
-    which the pictures since the last key frame lie; on standard output, as fragmented MP4, it begins at that key frame.")]
+    Pictures pass through as they are: H.264, H.265, VP9, AV1; so does sound beside them, AAC or Opus. The file begins where it was asked to, by an edit list in front of\n\
+    which the pictures since the last key frame lie; on standard output, as fragmented MP4, it begins at that key frame and has no sound.")]
 pub struct ExportArgs {
     /// The topic
     topic: String,
