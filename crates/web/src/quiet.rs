@@ -16,6 +16,8 @@ use crate::hub::sound::{Sound, SoundInit};
 const LATE_US: i64 = 500_000;
 /// The longest hole that is filled at once.
 const LONGEST_US: i64 = 5_000_000;
+/// At the live edge sound comes so much behind its pictures.
+const AT_EDGE_US: i64 = 150_000;
 /// Less than this between two pieces is rounding.
 const ROUNDING_US: i64 = 5_000;
 
@@ -26,6 +28,8 @@ pub struct Quiet {
     like: Option<(Arc<SoundInit>, SoundMuxer, Bytes)>,
     /// Where the sound ends, or the first picture begins.
     end_us: Option<i64>,
+    /// Where the pictures end.
+    shown_us: i64,
 }
 
 impl Quiet {
@@ -46,11 +50,25 @@ impl Quiet {
     /// A picture came: the silence that stands in for sound that did not.
     pub fn picture(&mut self, picture: &Picture, shift_us: i64) -> Vec<Silence> {
         let at_us = picture.dts_us.saturating_add(shift_us);
+        let ends_us = picture.pts_us.saturating_add(picture.duration_us);
+        self.shown_us = self.shown_us.max(ends_us.saturating_add(shift_us));
         let end_us = *self
             .end_us
             .get_or_insert(picture.pts_us.saturating_add(shift_us));
         if at_us.saturating_sub(end_us) > LATE_US {
             self.up_to(at_us.saturating_sub(LATE_US / 2))
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// There are no more pictures just now: the last ones are not to wait for sound that may never come.
+    pub fn caught_up(&mut self) -> Vec<Silence> {
+        let missing_us = self
+            .shown_us
+            .saturating_sub(self.end_us.unwrap_or(self.shown_us));
+        if missing_us > AT_EDGE_US {
+            self.up_to(self.shown_us)
         } else {
             Vec::new()
         }
@@ -143,6 +161,19 @@ mod tests {
         // It comes again.
         let silence = quiet.sound(&sound(200), 0);
         assert_eq!(spans(&silence), Some((end_us, 8_000_000)));
+    }
+
+    #[test]
+    fn the_last_pictures_of_a_recording_do_not_wait_for_sound() {
+        let mut quiet = Quiet::default();
+        quiet.picture(&picture(0, true, 1), 0);
+        assert_eq!(spans(&quiet.caught_up()), None);
+        quiet.sound(&sound(0), 0);
+        for offset in 1..10 {
+            quiet.picture(&picture(offset, false, 1), 0);
+        }
+        assert_eq!(spans(&quiet.caught_up()), Some((20_000, 400_000)));
+        assert_eq!(spans(&quiet.caught_up()), None);
     }
 
     #[test]

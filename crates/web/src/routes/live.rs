@@ -229,7 +229,11 @@ impl Sent {
                     shown.push(picture);
                 }
                 Item::Sound(sound) => self.sound(&sound, fed.shift_us).await?,
-                Item::Live => self.outlet.event(&LiveEvent::Live).await?,
+                Item::Live => {
+                    let silence = self.quiet.as_mut().map(Quiet::caught_up);
+                    self.silence(silence, (0, self.end_offset - 1, 0)).await?;
+                    self.outlet.event(&LiveEvent::Live).await?;
+                }
                 Item::Skipped(pictures) => {
                     self.outlet.event(&LiveEvent::Skipped { pictures }).await?;
                 }
