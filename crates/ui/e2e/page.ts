@@ -1,6 +1,9 @@
 // What the browser tests share: the server's topics by kind, and what stands on the screen as numbers.
 
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test, type APIRequestContext, type Page } from '@playwright/test';
 import type { Overview, TopicOverview } from '../src/lib/api';
 
@@ -119,6 +122,26 @@ export async function weir(request: APIRequestContext, ...args: string[]): Promi
   test.skip(!program, 'SKIPPED: the environment does not say where the program is (WEIR=target/debug/weir)');
   const { bootstrap } = await overview(request);
   execFileSync(program!, ['--bootstrap', bootstrap, ...args], { stdio: 'pipe' });
+}
+
+/** Publishes ten seconds of a film with sound; gives its topic. */
+export async function film(request: APIRequestContext, name: string): Promise<string> {
+  const topic = await makeTopic(request, name);
+  const folder = mkdtempSync(join(tmpdir(), 'weir-film-'));
+  const file = join(folder, 'film.mp4');
+  try {
+    const pictures = ['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25:duration=10'];
+    const sound = ['-f', 'lavfi', '-i', 'sine=frequency=440:duration=10'];
+    const codecs = ['-c:v', 'libx264', '-preset', 'veryfast', '-g', '25', '-pix_fmt', 'yuv420p', '-c:a', 'aac'];
+    execFileSync('ffmpeg', ['-v', 'error', '-y', ...pictures, ...sound, ...codecs, file], { stdio: 'pipe' });
+    await weir(request, '-q', 'publish', 'video', file, '--topic', topic, '--pace', 'max');
+  } catch (error) {
+    test.skip((error as NodeJS.ErrnoException).code === 'ENOENT', 'SKIPPED: there is no ffmpeg to make a film with');
+    throw error;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  return topic;
 }
 
 /** Publishes values; a key is text, a value text as it stands or what becomes JSON. */

@@ -24,6 +24,7 @@ mod s3;
 mod secure;
 pub(crate) mod server;
 mod single_file;
+mod sound;
 mod sources;
 mod spark;
 mod tools;
@@ -62,6 +63,7 @@ fn cases() -> Vec<&'static Case> {
         averages::CASES,
         page::CASES,
         sources::CASES,
+        sound::CASES,
         durability::CASES,
         hostile::CASES,
         disk::CASES,
