@@ -137,7 +137,12 @@ impl Maker {
         if !unit.key {
             return false;
         }
-        match Muxer::new(codec, unit) {
+        // The time line has no times before zero; a muxer that moved the pictures once more would part them from their sound.
+        let first = AccessUnit {
+            dts_us: unit.dts_us.max(0),
+            ..unit.clone()
+        };
+        match Muxer::new(codec, &first) {
             Ok(muxer) => {
                 self.packing = Some(Packing {
                     codec,
