@@ -1,3 +1,5 @@
+// The sound buffer beside the pictures: when it waits, where it lays what comes, and what happens without it.
+
 import { describe, expect, it, vi } from 'vitest';
 import type { Header } from './header';
 import type { PlayerEvent } from './socket';
