@@ -31,6 +31,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const TELL_AFTER: Duration = Duration::from_secs(5);
 /// Ctrl-C ends a source in less than a second.
 const LAST_COMMIT: Duration = Duration::from_millis(800);
+/// How long one try to begin again as a producer may take: what it waits for may have gone with the broker that was asked.
+const REOPENED_WITHIN: Duration = Duration::from_mins(1);
 /// How often a follower that was shut out looks who did it before it takes that for a broker that was slow.
 const LOOKS_FOR_ANOTHER: u32 = 3;
 /// Records are never made smaller than this.
@@ -107,6 +109,13 @@ fn producer_options(max_message_bytes: usize) -> ProducerOptions {
         linger_ms: 5,
         max_batch_bytes: max_value_bytes(max_message_bytes),
         ..ProducerOptions::default()
+    }
+}
+
+fn no_answer() -> ClientError {
+    ClientError::TimedOut {
+        what: "cannot begin again to write".to_owned(),
+        after: REOPENED_WITHIN,
     }
 }
 
@@ -242,11 +251,19 @@ impl Delivery<'_> {
             () = tokio::time::sleep(TELL_AFTER) => {}
         }
         if !std::mem::replace(waiting, true) {
-            let why = match self.kafka.check().await {
-                Ok(()) => "Kafka takes long to answer".to_owned(),
-                Err(error) => error.to_string(),
+            let why = async {
+                match self.kafka.check().await {
+                    Ok(()) => "Kafka takes long to answer".to_owned(),
+                    Err(error) => error.to_string(),
+                }
             };
-            self.progress.note(&format!("{why}; waiting"));
+            // The question may wait as long as the answer to what was written.
+            tokio::select! {
+                biased;
+                result = &mut writing => return Some(result),
+                () = self.shutdown.cancelled() => return None,
+                why = why => self.progress.note(&format!("{why}; waiting")),
+            }
         }
         tokio::select! {
             biased;
@@ -257,6 +274,7 @@ impl Delivery<'_> {
 
     /// Begins again as a producer, unless another follower of this name has taken over. Gives the place that the log has.
     async fn reopen(&mut self, waiting: &mut bool) -> Result<Option<Option<Place>>, SourceError> {
+        let shutdown = self.shutdown.clone();
         let mut looks = 0;
         loop {
             let again = async {
@@ -275,7 +293,11 @@ impl Delivery<'_> {
                 let kept = self.places.claim(self.kafka, &self.producer).await?;
                 Ok::<_, SourceError>(Some(kept))
             };
-            match again.await {
+            let again = tokio::select! {
+                again = tokio::time::timeout(REOPENED_WITHIN, again) => again,
+                () = shutdown.cancelled() => return Ok(None),
+            };
+            match again.unwrap_or_else(|_| Err(no_answer().into())) {
                 Ok(Some(kept)) => return Ok(Some(kept)),
                 Ok(None) => looks += 1,
                 Err(SourceError::Kafka(ClientError::Fenced { .. })) => looks = 0,
