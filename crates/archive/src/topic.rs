@@ -29,6 +29,9 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 const LAST_FILES: Duration = Duration::from_secs(8);
 /// How long the last commit, and leaving the group, may take.
 const GOODBYE: Duration = Duration::from_millis(800);
+/// How long one who is done and shares the topic with others stays: longer than a group believes that a member lives who says nothing
+/// (6 s, and 2 s until the rest hear of it).
+const OTHERS_LIVE: Duration = Duration::from_secs(10);
 /// How long a store that fails is left alone at first.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 /// Between two tries to ask Kafka where the log ends.
@@ -46,6 +49,10 @@ pub(crate) struct Topic {
     uncommitted: BTreeMap<i32, i64>,
     committing: Option<JoinHandle<()>>,
     assigned: bool,
+    /// How many partitions the topic has.
+    partitions: usize,
+    /// Whether the others of the group, where it has others, are known to live.
+    others_live: bool,
     ending: bool,
 }
 
@@ -80,6 +87,7 @@ impl Topic {
         kafka: &Kafka,
         shared: Arc<Shared>,
     ) -> Result<Self, ArchiveError> {
+        let partitions = kafka.topic(topic).await?.partitions.len();
         let reader = kafka
             .group_reader(
                 &[topic],
@@ -104,6 +112,8 @@ impl Topic {
             uncommitted: BTreeMap::new(),
             committing: None,
             assigned: false,
+            partitions,
+            others_live: false,
             ending: false,
         })
     }
@@ -123,7 +133,13 @@ impl Topic {
     async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), ArchiveError> {
         let mut last_files = None;
         let mut commit = tokio::time::interval(COMMIT_EVERY);
+        let mut others = None;
         while !self.is_done() {
+            others = match others {
+                _ if !self.waits_for_others() => None,
+                None => Some(Box::pin(tokio::time::sleep(OTHERS_LIVE))),
+                waiting => waiting,
+            };
             tokio::select! {
                 biased;
                 () = shutdown.cancelled(), if !self.ending => {
@@ -131,6 +147,7 @@ impl Topic {
                     last_files = Some(Box::pin(tokio::time::sleep(LAST_FILES)));
                 }
                 () = wait_for(&mut last_files), if last_files.is_some() => return Ok(()),
+                () = wait_for(&mut others), if others.is_some() => self.others_live = true,
                 said = self.said.1.recv() => {
                     if let Some(said) = said {
                         self.hear(said)?;
@@ -158,8 +175,19 @@ impl Topic {
     }
 
     fn is_done(&self) -> bool {
-        let all = self.keepers.values().all(|kept| kept.done);
-        all && (self.ending || (self.assigned && !self.shared.follow))
+        let caught_up = self.assigned && !self.shared.follow && !self.waits_for_others();
+        self.all_done() && (self.ending || caught_up)
+    }
+
+    fn all_done(&self) -> bool {
+        self.keepers.values().all(|kept| kept.done)
+    }
+
+    /// Whether all that is its own is archived, and it is not known yet whether those live who have the rest. If one of them does
+    /// not, the group soon gives his partitions to others.
+    fn waits_for_others(&self) -> bool {
+        let shares = self.keepers.len() < self.partitions;
+        self.assigned && self.all_done() && shares && !self.others_live
     }
 
     /// Takes an event, and those behind it that are there already.
@@ -228,6 +256,7 @@ impl Topic {
 
     fn revoked(&mut self) {
         self.assigned = false;
+        self.others_live = false;
         self.keepers.clear();
         self.uncommitted.clear();
         self.lookups.abort_all();
