@@ -277,7 +277,10 @@ impl Sound {
         let begins_us = first.pts_us.max(from_us);
         let us = |from_us: i64, to_us: i64| to_us.saturating_sub(from_us).max(0).unsigned_abs();
         let heard_us = us(begins_us, ends_us.min(to_us));
-        let (late_us, skipped_us) = (us(from_us, begins_us), us(first.pts_us, begins_us));
+        let late_us = us(from_us, begins_us);
+        let skipped = self
+            .ticks(begins_us)
+            .saturating_sub(self.ticks(first.pts_us));
         boxes.wrap(*b"trak", |boxes| {
             write_tkhd(boxes, SOUND_TRACK, late_us + heard_us, 0, 0);
             boxes.wrap(*b"edts", |boxes| {
@@ -287,21 +290,32 @@ impl Sound {
                         // An empty edit: the sound begins later than the film.
                         boxes.u64(late_us).u64(u64::MAX).u32(0x0001_0000);
                     }
-                    boxes.u64(heard_us).u64(skipped_us).u32(0x0001_0000);
+                    boxes.u64(heard_us).u64(skipped.max(0).unsigned_abs());
+                    boxes.u32(0x0001_0000);
                 });
             });
             boxes.wrap(*b"mdia", |boxes| {
-                let media_us = us(first.pts_us, ends_us);
+                let media = self.ticks(ends_us).saturating_sub(self.ticks(first.pts_us));
+                let rate_hz = self.muxer.track().rate_hz;
                 self.muxer
-                    .write_mdia(boxes, media_us, |boxes| self.write_tables(boxes));
+                    .write_mdia(boxes, rate_hz, media.max(0).unsigned_abs(), |boxes| {
+                        self.write_tables(boxes);
+                    });
             });
         });
+    }
+
+    /// A time in samples, for ffmpeg takes what an edit list skips of sound for that, whatever the track counts in.
+    fn ticks(&self, us: i64) -> i64 {
+        let ticks = i128::from(us) * i128::from(self.muxer.track().rate_hz);
+        ((ticks + 500_000).div_euclid(1_000_000)) as i64
     }
 
     fn write_tables(&self, boxes: &mut Boxes) {
         let samples = &self.samples;
         let step = |from_us: i64, to_us: i64| {
-            to_us.saturating_sub(from_us).clamp(0, i64::from(u32::MAX)) as u32
+            let step = self.ticks(to_us).saturating_sub(self.ticks(from_us));
+            step.clamp(0, i64::from(u32::MAX)) as u32
         };
         let steps = samples
             .windows(2)

@@ -81,7 +81,7 @@ impl SoundMuxer {
         boxes.wrap(*b"trak", |boxes| {
             write_tkhd(boxes, SOUND_TRACK, 0, 0, 0);
             boxes.wrap(*b"mdia", |boxes| {
-                self.write_mdia(boxes, 0, write_no_samples);
+                self.write_mdia(boxes, TIMESCALE, 0, write_no_samples);
             });
         });
     }
@@ -90,10 +90,11 @@ impl SoundMuxer {
     pub(crate) fn write_mdia(
         &self,
         boxes: &mut Boxes,
+        timescale: u32,
         duration: u64,
         tables: impl FnOnce(&mut Boxes),
     ) {
-        write_mdhd(boxes, TIMESCALE, duration);
+        write_mdhd(boxes, timescale, duration);
         boxes.full(*b"hdlr", 0, 0, |boxes| {
             boxes.u32(0).bytes(b"soun").zeros(12).bytes(b"sound\0");
         });
