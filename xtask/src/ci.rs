@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::install::program;
 use crate::process::run_any;
-use crate::report::{Outcome, Tally, row, seconds};
+use crate::report::{Outcome, Tally, failures, row, seconds};
 use crate::workspace::{Workspace, cargo};
 use crate::{interop, tidy, ui_test};
 
@@ -33,6 +33,8 @@ const STEPS: &[Step] = &[
 struct Counted {
     tally: Option<Tally>,
     remark: String,
+    /// The tests that failed, by name.
+    failed: Vec<String>,
 }
 
 impl Counted {
@@ -40,6 +42,7 @@ impl Counted {
         Self {
             tally: None,
             remark: remark.into(),
+            failed: Vec::new(),
         }
     }
 }
@@ -59,6 +62,7 @@ pub fn run(workspace: &Workspace, only: &[String]) -> Result<bool> {
     let started = Instant::now();
     let mut total = Tally::default();
     let mut rows = Vec::new();
+    let mut failed = Vec::new();
     for (name, work) in STEPS
         .iter()
         .filter(|(name, _)| only.is_empty() || only.iter().any(|o| o == name))
@@ -68,6 +72,8 @@ pub fn run(workspace: &Workspace, only: &[String]) -> Result<bool> {
         let row = row(name, || {
             let result = work(workspace)?;
             counted = result.tally;
+            let of_step = result.failed.into_iter();
+            failed.extend(of_step.map(|test| format!("{name}: {test}")));
             Ok(result.remark)
         });
         match counted {
@@ -102,6 +108,10 @@ pub fn run(workspace: &Workspace, only: &[String]) -> Result<bool> {
             seconds(row.took),
             row.remark
         );
+    }
+    // Once more where a log that was cut still has them.
+    for test in &failed {
+        println!("FAILED   {test}");
     }
     println!("in {}", seconds(started.elapsed()));
     let good = total.failed == 0
@@ -169,6 +179,7 @@ fn test(workspace: &Workspace) -> Result<Counted> {
     Ok(Counted {
         remark: tally.to_string(),
         tally: Some(tally),
+        failed: failures(&text),
     })
 }
 
@@ -228,6 +239,7 @@ fn ui(workspace: &Workspace) -> Result<Counted> {
     Ok(Counted {
         remark: format!("types; {tally}"),
         tally: Some(tally),
+        failed: failures(&said),
     })
 }
 
@@ -239,18 +251,21 @@ fn build(workspace: &Workspace) -> Result<Counted> {
 
 fn browser(workspace: &Workspace) -> Result<Counted> {
     let weir = workspace.weir(None)?;
-    let (tally, remark) = ui_test::run_tests(workspace, &weir)?;
+    let (tally, remark, failed) = ui_test::run_tests(workspace, &weir)?;
     Ok(Counted {
         tally: Some(tally),
         remark,
+        failed,
     })
 }
 
 fn interop_step(workspace: &Workspace) -> Result<Counted> {
     let tally = interop::run(workspace, None, None, &[])?;
+    // Its own table ends the log but for ours.
     Ok(Counted {
         remark: tally.to_string(),
         tally: Some(tally),
+        failed: Vec::new(),
     })
 }
 

@@ -130,7 +130,7 @@ fn run(arguments: Arguments) -> Result<bool> {
         }
         Task::UiTest { weir } => {
             let weir = workspace.weir(weir.as_deref())?;
-            let (tally, remark) = ui_test::run_tests(&workspace, &weir)?;
+            let (tally, remark, _) = ui_test::run_tests(&workspace, &weir)?;
             println!("{remark}");
             Ok(tally.failed == 0 && !(workspace.ci && tally.skipped > 0))
         }

@@ -103,6 +103,28 @@ impl Tally {
     }
 }
 
+/// The names of the tests that a runner said failed: Rust's harness (`test NAME ... FAILED`), Vitest (` FAIL  FILE > NAME`) and
+/// Playwright's list (`  ✘  7 FILE › NAME (1.2s)`, or `x` where its output is no terminal).
+pub fn failures(text: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for line in text.lines().map(str::trim) {
+        let rust = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix(" ... FAILED"));
+        let vitest = line.strip_prefix("FAIL  ");
+        let playwright = || {
+            let rest = line.strip_prefix('✘').or(line.strip_prefix("x "))?.trim();
+            let (number, name) = rest.split_once(' ')?;
+            number.parse::<u32>().ok()?;
+            Some(name.trim())
+        };
+        let found = rust.or(vitest).or_else(playwright);
+        names.extend(found.map(str::to_owned));
+    }
+    names.dedup();
+    names
+}
+
 impl Tally {
     /// Adds up `N passed`, `N failed`, `N skipped` wherever a runner's summary says so: on a line of their own
     /// (Playwright) or on the line that starts with `Tests` (Vitest).
@@ -189,6 +211,20 @@ pub fn seconds(took: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tests_that_failed_are_named_whoever_ran_them() {
+        let text = "test series::peaks_survive ... FAILED\ntest series::fine ... ok\n\
+                    \x20 ✓  1 e2e/live.spec.ts:5:3 › it plays (1.0s)\n  ✘  2 e2e/live.spec.ts:9:3 › it goes on (20.1s)\n\
+                    \x20 x  3 e2e/live.spec.ts:12:3 › it ends (3.0s)\n FAIL  src/lib/units.test.ts > bytes\n";
+        let names = [
+            "series::peaks_survive",
+            "e2e/live.spec.ts:9:3 › it goes on (20.1s)",
+            "e2e/live.spec.ts:12:3 › it ends (3.0s)",
+            "src/lib/units.test.ts > bytes",
+        ];
+        assert_eq!(failures(text), names);
+    }
 
     #[test]
     fn what_cannot_run_is_skipped_and_never_counts_as_passed() {

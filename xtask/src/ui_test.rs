@@ -11,11 +11,11 @@ use anyhow::{Result, ensure};
 use crate::install::program;
 use crate::interop::server;
 use crate::process::{free_port, local, run, run_any};
-use crate::report::Tally;
+use crate::report::{Tally, failures};
 use crate::workspace::Workspace;
 
-/// Runs the browser tests: what they counted, and how `demo` ended.
-pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<(Tally, String)> {
+/// Runs the browser tests: what they counted, how `demo` ended, and which tests failed.
+pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<(Tally, String, Vec<String>)> {
     let npm = program(workspace, "npm")?;
     let chromium = program(workspace, "chromium")?;
     let folder = workspace.path("crates/ui");
@@ -66,5 +66,6 @@ pub fn run_tests(workspace: &Workspace, weir: &Path) -> Result<(Tally, String)> 
     Ok((
         tally,
         format!("{tally}; demo ended in {} ms", took.as_millis()),
+        failures(&said),
     ))
 }
