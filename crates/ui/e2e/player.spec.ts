@@ -157,15 +157,15 @@ test('keys go to tenths, back and on, picture by picture and to both ends', asyn
   await page.keyboard.press('5');
   const { length_ms } = await timelineOf(request, topic);
   await expectTime(page, from_ms + length_ms / 2, 2500);
-  // Back beyond the picture it was opened with and the key frame in front of it.
+  // Back beyond the picture it was opened with and the key frame in front of it. After a publisher's pause pictures lie close.
   let before = (await timeOnScreen(page))!;
   for (let i = 0; i < 70; i += 1) {
     await page.keyboard.press(',');
-    await expect.poll(async () => before - ((await timeOnScreen(page)) ?? before)).toBeGreaterThan(5);
+    await expect.poll(async () => before - ((await timeOnScreen(page)) ?? before)).toBeGreaterThan(0);
     before = (await timeOnScreen(page))!;
   }
   await page.keyboard.press('.');
-  await expect.poll(async () => ((await timeOnScreen(page)) ?? 0) - before).toBeGreaterThan(5);
+  await expect.poll(async () => ((await timeOnScreen(page)) ?? 0) - before).toBeGreaterThan(0);
   await page.keyboard.press('Home');
   await expectTime(page, from_ms);
   await page.keyboard.press('End');
