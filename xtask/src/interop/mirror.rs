@@ -263,6 +263,7 @@ fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Res
         running
             .until("records mirrored", DEADLINE, || mirrors(&printed()))
             .with_context(|| format!("before kill {kill}"))?;
+        let begun_at = printed().len();
         let mut again = || {
             if let Some(running) = mirroring.take() {
                 running.kill()?;
@@ -276,6 +277,7 @@ fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Res
             again()?;
         }
         if kill == 2 {
+            until_begun(mirroring.as_mut().context("it runs")?, begun_at)?;
             source.kill()?;
             source = Weir::broker(weir, &source_folder, port, &[])?;
         }
@@ -321,6 +323,17 @@ fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Res
         read.lines().count(),
         more.lines().count()
     ))
+}
+
+/// Waits until a mirror has begun. One that is started while a side is away says so and ends; one that has begun waits.
+fn until_begun(mirroring: &mut Running, before: usize) -> Result<()> {
+    let path = mirroring.output.clone();
+    mirroring.until("a mirror that has begun", DEADLINE, || {
+        let printed = fs::read_to_string(&path).unwrap_or_default();
+        let new = printed.get(before..);
+        new.is_some_and(|new| new.contains("mirroring "))
+    })?;
+    Ok(())
 }
 
 /// Waits until the mirror says, from now on, that it is safe to switch, and ends it.
