@@ -145,6 +145,8 @@ test('keys go to tenths, back and on, picture by picture and to both ends', asyn
   await page.keyboard.press('0');
   await expectTime(page, from_ms);
   const jumped = opened.length;
+  const ahead_s = (video: HTMLVideoElement): number => (video.buffered.length > 0 ? video.buffered.end(video.buffered.length - 1) - video.currentTime : 0);
+  await expect.poll(() => page.locator('video').evaluate(ahead_s)).toBeGreaterThan(15.5);
   await page.keyboard.press('l');
   await expectTime(page, from_ms + 10_000);
   await page.keyboard.press('ArrowRight');
