@@ -248,11 +248,12 @@ test('a named viewer goes on where it stopped, and is told where', async ({ page
   await expect(page.getByText(`Watching as ${name}`)).toBeVisible();
   await expect(page).toHaveURL(new RegExp(`group=${name}`));
   await expect(page.locator('video')).toHaveAttribute('data-state', 'shown');
+  const kept = async (): Promise<number> => (await timelineOf(request, topic)).viewers.find(({ group }) => group === name)?.at_ms ?? 0;
+  await expect.poll(kept).toBeGreaterThan(0);
   await page.keyboard.press('l');
   await page.keyboard.press(' ');
   await expect(state(page)).toContainText('Paused');
   const stopped = (await timeOnScreen(page))!;
-  const kept = async (): Promise<number> => (await timelineOf(request, topic)).viewers.find(({ group }) => group === name)?.at_ms ?? 0;
   await expect.poll(async () => Math.abs((await kept()) - stopped)).toBeLessThan(close_ms);
   await page.close();
 

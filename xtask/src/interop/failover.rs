@@ -304,7 +304,15 @@ fn begin(
         )?,
         begun(
             "lines",
-            &["publish", "lines", &log_name, "--topic", "text", "--follow"],
+            &[
+                "publish",
+                "lines",
+                &log_name,
+                "--topic",
+                "text",
+                "--follow",
+                "--from-start",
+            ],
         )?,
         begun(
             "words",
