@@ -160,12 +160,14 @@ export async function publish(request: APIRequestContext, topic: string, records
   }
 }
 
-/** Of each pixel column of a chart's canvas the rows that are of a colour, first and last; null where none is. */
+/** Of each pixel column of a chart's canvas the rows that are of a colour, first and last; null where none is; none before it is there. */
 export const columnsOf = (page: Page, token: string, chart = 'chart'): Promise<([number, number] | null)[]> =>
   page.evaluate(
     ({ token, chart }) => {
-      const canvas = document.querySelector<HTMLCanvasElement>(`[data-chart="${chart}"] canvas`)!;
-      const over = document.querySelector<HTMLElement>(`[data-chart="${chart}"] .u-over`)!;
+      const canvas = document.querySelector<HTMLCanvasElement>(`[data-chart="${chart}"] canvas`);
+      const over = document.querySelector<HTMLElement>(`[data-chart="${chart}"] .u-over`);
+      // Before the chart is there it has no columns.
+      if (!canvas || !over || over.clientWidth === 0 || canvas.height === 0) return [];
       const probe = document.createElement('span');
       probe.style.color = `var(${token})`;
       document.body.append(probe);
