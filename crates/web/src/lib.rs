@@ -9,6 +9,7 @@
 //! - `throttle`, `body`: how often and how much may be posted; `gate`: how many are served at a time.
 //! - `hub`: one reader a topic and form, fanned out to bounded queues; `feed`: the same from a position in the past; `moment`: one of them, `near`: a key frame.
 //! - `library`: what there is to watch, found by looking into topics here and there.
+//! - `lookout`: what a task finds out again and again (`watcher`: topics, `cluster`: brokers), for those who watch.
 //! - `export`: the same pictures as an MP4 file, for the command line.
 //! - `socket`, `events`: a WebSocket and Server-Sent Events, which end with the server and hold up nobody.
 //! - `api`: the JSON of it all as types, from which the page's `api.ts` is made.
@@ -27,6 +28,7 @@ mod guard;
 mod hub;
 mod latest;
 mod library;
+mod lookout;
 mod metrics;
 mod moment;
 mod near;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use weir_base::time::Clock;
 use weir_client::{ClientError, Event, From, Kafka, ReaderOptions, Record, TopicInfo};
@@ -17,6 +16,7 @@ use weir_media::record::{self, Kind};
 
 use crate::api::{KafkaState, Overview, TopicKind, TopicOverview};
 use crate::hub::held;
+use crate::lookout::Lookout;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 
@@ -26,8 +26,6 @@ const EVERY: Duration = Duration::from_secs(1);
 const IDLE_EVERY: Duration = Duration::from_secs(5);
 /// Kafka's own topics have many partitions and little to tell: they are looked at every so many looks.
 const INTERNAL_EVERY: u64 = 10;
-/// How long one request for the overview counts as watching.
-const WATCHED_FOR: Duration = Duration::from_secs(10);
 /// A growing topic's newest records are read again after this long.
 const SAMPLE_EVERY: Duration = Duration::from_secs(30);
 /// Topics whose records are read in one look, and how many at a time.
@@ -50,9 +48,7 @@ pub struct Watcher {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     seen: Mutex<BTreeMap<String, Seen>>,
-    overview: watch::Sender<Option<Arc<Overview>>>,
-    last_asked: Mutex<Option<Duration>>,
-    asked: Notify,
+    overview: Lookout<Overview>,
 }
 
 /// What is known of one topic.
@@ -147,12 +143,10 @@ impl Watcher {
     ) -> Arc<Self> {
         let watcher = Arc::new(Self {
             kafka,
+            overview: Lookout::new(clock.clone()),
             clock,
             metrics,
             seen: Mutex::default(),
-            overview: watch::Sender::new(None),
-            last_asked: Mutex::default(),
-            asked: Notify::new(),
         });
         let looking = watcher.clone();
         tokio::spawn(async move {
@@ -164,24 +158,9 @@ impl Watcher {
         watcher
     }
 
-    /// The newest overview, once there is one.
-    pub async fn overview(&self) -> Arc<Overview> {
-        self.ask();
-        let mut receiver = self.overview.subscribe();
-        loop {
-            if let Some(overview) = receiver.borrow_and_update().clone() {
-                return overview;
-            }
-            if receiver.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    /// Overviews as they are made; while the receiver lives, one a second.
-    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Overview>>> {
-        self.ask();
-        self.overview.subscribe()
+    /// The overview, for those who watch.
+    pub fn overview(&self) -> &Lookout<Overview> {
+        &self.overview
     }
 
     /// Where partition 0 of `topic` ended at the last look.
@@ -191,10 +170,7 @@ impl Watcher {
 
     /// Whether Kafka answered at the last look.
     pub fn kafka_answers(&self) -> Option<KafkaState> {
-        self.overview
-            .borrow()
-            .as_ref()
-            .map(|overview| overview.kafka.clone())
+        Some(self.overview.glance()?.kafka.clone())
     }
 
     /// What `topic` holds; 404 if there is none.
@@ -219,17 +195,6 @@ impl Watcher {
         Ok(sample)
     }
 
-    fn ask(&self) {
-        *held(&self.last_asked) = Some(self.clock.monotonic());
-        self.asked.notify_one();
-    }
-
-    fn watched(&self) -> bool {
-        let asked = *held(&self.last_asked);
-        self.overview.receiver_count() > 0
-            || asked.is_some_and(|at| self.clock.monotonic().saturating_sub(at) < WATCHED_FOR)
-    }
-
     async fn run(&self) {
         let mut gone: Option<i64> = None;
         for looks in 0_u64.. {
@@ -246,10 +211,10 @@ impl Watcher {
                 },
             };
             self.publish(kafka);
-            if self.watched() {
+            if self.overview.is_watched() {
                 tokio::time::sleep(EVERY).await;
             } else {
-                let _ = tokio::time::timeout(IDLE_EVERY, self.asked.notified()).await;
+                self.overview.until_asked(IDLE_EVERY).await;
             }
         }
     }
@@ -323,13 +288,13 @@ impl Watcher {
             .collect();
         self.metrics.kafka_connected.set(u64::from(connected));
         self.metrics.topics.set(topics.len() as u64);
-        self.overview.send_replace(Some(Arc::new(Overview {
+        self.overview.show(Overview {
             server_time_ms: self.clock.now().0,
             bootstrap: self.kafka.bootstrap().to_owned(),
             version: env!("CARGO_PKG_VERSION"),
             kafka,
             topics,
-        })));
+        });
     }
 }
 

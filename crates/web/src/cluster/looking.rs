@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use weir_base::time::Clock;
 use weir_client::{BrokerInfo, ClientError, Controller, Kafka, TopicInfo};
@@ -14,6 +13,7 @@ use weir_client::{BrokerInfo, ClientError, Controller, Kafka, TopicInfo};
 use super::standing::{Look, Standing};
 use crate::api::Cluster;
 use crate::hub::held;
+use crate::lookout::Lookout;
 
 /// Between two looks while somebody watches, or something has happened lately.
 const EVERY: Duration = Duration::from_secs(1);
@@ -24,8 +24,6 @@ const PART: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(2);
 /// What happened in this time happened lately.
 const LATELY_MS: i64 = 60_000;
-/// How long one request counts as watching.
-const WATCHED_FOR: Duration = Duration::from_secs(10);
 /// Topics' settings are read again after this long, so many in a request.
 const SETTINGS_EVERY: Duration = Duration::from_mins(1);
 const SETTINGS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,9 +39,7 @@ pub struct ClusterWatcher {
     clock: Arc<dyn Clock>,
     embedded: bool,
     standing: Mutex<Standing>,
-    shown: watch::Sender<Option<Arc<Cluster>>>,
-    last_asked: Mutex<Option<Duration>>,
-    asked: Notify,
+    shown: Lookout<Cluster>,
 }
 
 impl ClusterWatcher {
@@ -56,12 +52,10 @@ impl ClusterWatcher {
     ) -> Arc<Self> {
         let watcher = Arc::new(Self {
             kafka,
+            shown: Lookout::new(clock.clone()),
             clock,
             embedded,
             standing: Mutex::default(),
-            shown: watch::Sender::new(None),
-            last_asked: Mutex::default(),
-            asked: Notify::new(),
         });
         let looking = watcher.clone();
         tokio::spawn(async move {
@@ -73,24 +67,9 @@ impl ClusterWatcher {
         watcher
     }
 
-    /// How the cluster is, once somebody has looked.
-    pub async fn now(&self) -> Arc<Cluster> {
-        let mut receiver = self.subscribe();
-        loop {
-            if let Some(cluster) = receiver.borrow_and_update().clone() {
-                return cluster;
-            }
-            if receiver.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    /// How it is whenever that changes; while the receiver lives it is looked at once a second.
-    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Cluster>>> {
-        *held(&self.last_asked) = Some(self.clock.monotonic());
-        self.asked.notify_one();
-        self.shown.subscribe()
+    /// How the cluster is, for those who watch.
+    pub fn shown(&self) -> &Lookout<Cluster> {
+        &self.shown
     }
 
     /// Why a topic takes no records with `acks=all`, whichever partition they are for; nothing where it takes them, as far as is known.
@@ -103,12 +82,6 @@ impl ClusterWatcher {
         chosen
             .all(|partition| partition.is_short(min_in_sync))
             .then(|| topic.too_few_in_sync(min_in_sync))?
-    }
-
-    fn watched(&self) -> bool {
-        let asked = *held(&self.last_asked);
-        self.shown.receiver_count() > 0
-            || asked.is_some_and(|at| self.clock.monotonic().saturating_sub(at) < WATCHED_FOR)
     }
 
     fn lively(&self) -> bool {
@@ -142,11 +115,10 @@ impl ClusterWatcher {
                 let _ = tokio::time::timeout(SETTINGS_TIMEOUT, self.read_settings()).await;
                 self.publish();
             }
-            if self.watched() || self.lively() {
+            if self.shown.is_watched() || self.lively() {
                 tokio::time::sleep(EVERY.max(took * PART)).await;
             } else {
-                let idle = IDLE_EVERY.max(took * PART);
-                let _ = tokio::time::timeout(idle, self.asked.notified()).await;
+                self.shown.until_asked(IDLE_EVERY.max(took * PART)).await;
             }
         }
     }
@@ -200,18 +172,15 @@ impl ClusterWatcher {
     fn publish(&self) {
         let now_ms = self.clock.now().0;
         let cluster = held(&self.standing).show(now_ms, self.embedded);
-        self.shown.send_if_modified(|shown| {
-            let same = shown.as_ref().is_some_and(|shown| {
-                let was = Cluster {
-                    server_time_ms: now_ms,
-                    ..Cluster::clone(shown)
-                };
-                was == cluster
-            });
-            if !same {
-                *shown = Some(Arc::new(cluster));
-            }
-            !same
+        let same = self.shown.glance().is_some_and(|shown| {
+            let was = Cluster {
+                server_time_ms: now_ms,
+                ..Cluster::clone(&shown)
+            };
+            was == cluster
         });
+        if !same {
+            self.shown.show(cluster);
+        }
     }
 }

@@ -80,7 +80,7 @@ impl Library {
 
     /// Every video.
     pub async fn all(self: &Arc<Self>) -> Answer {
-        let overview = self.watcher.overview().await;
+        let overview = self.watcher.overview().newest().await;
         let holds_video =
             |topic: &&crate::api::TopicOverview| topic.kind == TopicKind::Video && !topic.internal;
         let names: Vec<&str> = overview

@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use futures_util::stream;
 
 use super::{Route, page};
 use crate::events;
@@ -29,26 +28,11 @@ async fn cluster(
     let mut response = if page::is_for_a_person(&headers) {
         page::page(method, uri, headers).await
     } else if events::wanted(&headers) {
-        changes(&app)
+        events::shown(app.cluster.shown(), app.shutdown.clone())
     } else {
-        Json(app.cluster.now().await.as_ref()).into_response()
+        Json(app.cluster.shown().newest().await.as_ref()).into_response()
     };
     let vary = HeaderValue::from_static("accept, accept-encoding");
     response.headers_mut().insert(header::VARY, vary);
     response
-}
-
-fn changes(app: &App) -> Response {
-    let mut receiver = app.cluster.subscribe();
-    receiver.mark_changed();
-    let changes = stream::unfold(receiver, |mut receiver| async {
-        loop {
-            receiver.changed().await.ok()?;
-            let now = receiver.borrow_and_update().clone();
-            if let Some(cluster) = now {
-                return Some((events::event(cluster.as_ref()), receiver));
-            }
-        }
-    });
-    events::answer(changes, app.shutdown.clone())
 }
