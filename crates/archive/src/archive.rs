@@ -126,13 +126,15 @@ impl Archive {
         }
         let note = |text: &str| progress.note(text);
         let opened = async {
+            let mut partitions = Vec::with_capacity(self.topics.len());
             for topic in &self.topics {
-                kafka.topic(topic).await?;
+                partitions.push(kafka.topic(topic).await?.partitions.len());
             }
-            self.to.open(&self.store_options, &note).await
+            let store = self.to.open(&self.store_options, &note).await?;
+            Ok::<_, ArchiveError>((store, partitions))
         };
-        let store = tokio::select! {
-            store = opened => store?,
+        let (store, partitions) = tokio::select! {
+            opened = opened => opened?,
             () = shutdown.cancelled() => return Ok(()),
         };
         let group = self.group.clone();
@@ -158,9 +160,9 @@ impl Archive {
         });
         let ends = shutdown.child_token();
         let mut jobs = JoinSet::new();
-        for topic in &self.topics {
+        for (topic, partitions) in self.topics.iter().zip(partitions) {
             let job = tokio::select! {
-                job = Topic::join(topic, kafka, shared.clone()) => job?,
+                job = Topic::join(topic, partitions, kafka, shared.clone()) => job?,
                 () = shutdown.cancelled() => break,
             };
             jobs.spawn(job.run(ends.clone()));

@@ -81,13 +81,13 @@ struct Wanted {
 }
 
 impl Topic {
-    /// Joins the group.
+    /// Joins the group. `partitions`: how many the topic has.
     pub(crate) async fn join(
         topic: &str,
+        partitions: usize,
         kafka: &Kafka,
         shared: Arc<Shared>,
     ) -> Result<Self, ArchiveError> {
-        let partitions = kafka.topic(topic).await?.partitions.len();
         let reader = kafka
             .group_reader(
                 &[topic],
