@@ -32,7 +32,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::layout::Layout;
+use crate::layout::{Layout, PRUNED};
 use crate::single::Turns;
 use crate::store::{Ready, Store, StoreError};
 
@@ -283,11 +283,16 @@ impl Chain {
         Ok(())
     }
 
-    /// Removes files that were written for ranges in front of the chain's end: those were claimed with other files.
+    /// Removes files that were written for ranges in front of the chain's end: those were claimed with other files. So too marks
+    /// that somebody was killed over who made the one that is there.
     async fn sweep(&self, tail: &Tail) -> Result<(), StoreError> {
         let folder = self.layout.claims();
-        for entry in self.store.list(&folder).await? {
-            if Layout::half_claimed_from(&entry.name).is_some_and(|from| from < tail.next) {
+        let entries = self.store.list(&folder).await?;
+        let pruned = entries.iter().any(|entry| entry.name == PRUNED);
+        for entry in entries {
+            let claimed =
+                Layout::half_claimed_from(&entry.name).is_some_and(|from| from < tail.next);
+            if claimed || pruned && Layout::is_half_pruned(&entry.name) {
                 self.store
                     .delete(&format!("{folder}/{}", entry.name))
                     .await?;

@@ -22,6 +22,8 @@ use weir_base::time::Timestamp;
 
 use crate::Format;
 
+/// The name of the mark that old claims have been removed.
+pub(crate) const PRUNED: &str = "pruned";
 const HOUR_MS: i64 = 3_600_000;
 /// The last hour of the year 9999 that is in it everywhere on Earth.
 const LAST_HOUR: i64 = 70_389_502;
@@ -169,7 +171,14 @@ impl Layout {
 
     /// The mark that old claims have been removed.
     pub fn pruned(&self) -> String {
-        format!("{}/pruned", self.claims())
+        format!("{}/{PRUNED}", self.claims())
+    }
+
+    /// Whether this is the name of such a mark that is being made.
+    pub fn is_half_pruned(name: &str) -> bool {
+        let rest = name.strip_prefix('.');
+        rest.and_then(|rest| rest.strip_prefix(PRUNED))
+            .is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// The offset a claim's name holds.
@@ -308,6 +317,8 @@ mod tests {
             Layout::half_claimed_from(".00000000000000000042.json.abcd"),
             Some(42)
         );
+        assert!(Layout::is_half_pruned(".pruned.abcd"));
+        assert!(!Layout::is_half_pruned("pruned") && !Layout::is_half_pruned(".prunedx"));
         for bad in [
             "42.json",
             "00000000000000000042",

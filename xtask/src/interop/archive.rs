@@ -230,7 +230,9 @@ fn hdfs(context: &Context) -> Result<String> {
     archive.to_the_end(&topic, &store.url("/live/text"), "text")?;
     archive.to_the_end(&topic, &store.url("/live/jsonl"), "jsonl")?;
     let beside = folder.join("beside");
-    store.fetch("/live", &beside)?;
+    for format in ["text", "jsonl"] {
+        store.fetch_topic(&format!("/live/{format}"), &topic, &beside.join(format))?;
+    }
     let said = archive.check(&topic, "text", &beside.join("text"), &[])?;
     archive.check(&topic, "jsonl", &beside.join("jsonl"), &[])?;
     let listed = store.shell(&["-ls", "-R", &format!("/live/text/topics/{topic}")])?;

@@ -185,10 +185,18 @@ impl Hdfs {
         Ok(run(self.class(ADMIN).args(arguments), b"", DEADLINE)?.text())
     }
 
-    /// Copies a folder of HDFS beside us.
+    /// Copies a file of HDFS beside us.
     pub fn fetch(&self, path: &str, to: &Path) -> Result<()> {
         let to = to.display().to_string();
         self.shell(&["-get", path, &to]).map(drop)
+    }
+
+    /// Copies what an archive's readers read of a topic beside us, with the archive's own folders. What an archive that was
+    /// killed had just begun is not among it: no `-get` takes a file whose writer is gone before its lease has run out.
+    pub fn fetch_topic(&self, archive: &str, topic: &str, to: &Path) -> Result<()> {
+        let to = to.join("topics").join(topic);
+        fs::create_dir_all(&to)?;
+        self.fetch(&format!("{archive}/topics/{topic}/date=*"), &to)
     }
 
     fn class(&self, class: &str) -> Command {

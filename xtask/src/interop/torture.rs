@@ -203,10 +203,8 @@ fn torture(context: &Context, seed: u64) -> Result<String> {
         again == 0,
         "after all was archived there were {again} files more"
     );
-    // What its readers read; outside may still be what somebody left who was killed in his first second.
     let beside = folder.join("beside");
-    fs::create_dir(&beside)?;
-    hdfs.fetch("/live/topics", &beside.join("topics"))?;
+    hdfs.fetch_topic("/live", &topic, &beside)?;
     let said = archive.check(&topic, FORMAT, &beside, &[&journal])?;
     broker.kill()?;
     Ok(format!(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
@@ -42,6 +43,25 @@ fn a_log_is_archived_whole_and_in_the_hours_of_its_records() {
         assert!(runtime().block_on(archive(again, log, SETUP)));
         assert_eq!(world.files(), before, "a second run finds it done");
     }
+}
+
+#[test]
+fn what_killed_processes_had_begun_is_removed_once_nobody_can_need_it() {
+    let world = World::new(false);
+    let log = Arc::new(log(400, 1));
+    assert!(runtime().block_on(archive(world.store([]), log.clone(), SETUP)));
+    let before = world.files();
+    let mark = before.keys().find(|path| path.ends_with("/pruned"));
+    let folder = mark.unwrap().strip_suffix("/pruned").unwrap();
+    for left in [
+        ".pruned.ab",
+        ".00000000000000000042.json.ab",
+        "tmp/00000000000000000042-ab-0",
+    ] {
+        world.put(&format!("{folder}/{left}"), Bytes::new());
+    }
+    assert!(runtime().block_on(archive(world.store([]), log, SETUP)));
+    assert_eq!(world.files(), before);
 }
 
 #[test]
