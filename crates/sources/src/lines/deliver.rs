@@ -55,13 +55,13 @@ pub(super) async fn run(
         None => path.display().to_string(),
     };
     let mut places = Places::open(kafka, &target.topic, &name).await?;
-    let producer = kafka
-        .transactional_producer(
-            &places.transactional_id(),
-            producer_options(target.max_message_bytes),
-        )
-        .await?;
-    let kept = places.claim(kafka, &producer).await?;
+    let begun = tokio::select! {
+        begun = begin(kafka, &mut places, target.max_message_bytes, &*progress) => Some(begun?),
+        () = shutdown.cancelled() => None,
+    };
+    let Some((producer, kept)) = begun else {
+        return Ok(Summary::nothing());
+    };
     let max_line_bytes = options
         .max_line_bytes
         .min(max_value_bytes(target.max_message_bytes))
@@ -109,6 +109,58 @@ fn producer_options(max_message_bytes: usize) -> ProducerOptions {
         linger_ms: 5,
         max_batch_bytes: max_value_bytes(max_message_bytes),
         ..ProducerOptions::default()
+    }
+}
+
+/// A producer, and the place that the log has. That the broker that was asked dies is waited for here as it is later on.
+async fn begin(
+    kafka: &Kafka,
+    places: &mut Places,
+    max_message_bytes: usize,
+    progress: &dyn Progress,
+) -> Result<(TransactionalProducer, Option<Place>), SourceError> {
+    let id = places.transactional_id();
+    let mut patience = Patience::default();
+    loop {
+        let options = producer_options(max_message_bytes);
+        let producer = kafka.transactional_producer(&id, options).await?;
+        match places.claim(kafka, &producer).await {
+            Ok(kept) => return Ok((producer, kept)),
+            Err(SourceError::Kafka(error)) => {
+                if let Some(note) = patience.with(error)? {
+                    progress.note(&note);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        drop(producer);
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+}
+
+/// How long a follower that starts puts up with errors.
+#[derive(Default)]
+struct Patience {
+    told: bool,
+    refusals: u32,
+}
+
+impl Patience {
+    /// What to tell before the next try, if it was not told yet; an error that another try does not mend comes back.
+    fn with(&mut self, error: ClientError) -> Result<Option<String>, ClientError> {
+        match &error {
+            // An election leaves these behind too, but so does a wrong setting, or another follower of this name.
+            ClientError::Fenced { .. } | ClientError::Refused { .. }
+                if self.refusals < LOOKS_FOR_ANOTHER =>
+            {
+                self.refusals += 1;
+            }
+            ClientError::Refused { .. } => return Err(error),
+            passing if passing.may_pass() => {}
+            _ => return Err(error),
+        }
+        let told = std::mem::replace(&mut self.told, true);
+        Ok((!told).then(|| format!("{error}; trying on")))
     }
 }
 
@@ -346,5 +398,44 @@ impl Delivery<'_> {
         let options = producer_options(limit);
         self.producer = self.kafka.transactional_producer(&id, options).await?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_that_starts_waits_for_a_leader_however_long_it_takes_and_says_so_once() {
+        let mut patience = Patience::default();
+        let away = || ClientError::TimedOut {
+            what: "cannot write".to_owned(),
+            after: RETRY_AFTER,
+        };
+        assert!(patience.with(away()).unwrap().is_some());
+        for _ in 0..1000 {
+            assert_eq!(patience.with(away()).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_follower_that_starts_ends_over_what_stays_refused() {
+        for refused in [
+            ClientError::Fenced { id: "x".to_owned() },
+            ClientError::Refused {
+                what: "cannot write".to_owned(),
+                why: "no".to_owned(),
+            },
+        ] {
+            let mut patience = Patience::default();
+            for _ in 0..LOOKS_FOR_ANOTHER {
+                patience.with(refused.clone()).unwrap();
+            }
+            assert_eq!(patience.with(refused.clone()).unwrap_err(), refused);
+        }
+        let denied = ClientError::NoSuchTopic {
+            topic: "x".to_owned(),
+        };
+        assert!(Patience::default().with(denied).is_err());
     }
 }
