@@ -75,6 +75,31 @@ export const timeOnScreen = (page: Page, of = 'video'): Promise<number | null> =
     return (group ^ 0b101010) === check ? Number(time) : null;
   });
 
+/** Opens a page with a video that is the test card, and is shown. */
+export async function openCard(page: Page, address: string): Promise<void> {
+  await page.goto(address);
+  await expect(page.locator('video')).toHaveAttribute('data-state', 'shown');
+  const card = expect.poll(() => timeOnScreen(page)).not.toBeNull();
+  test.skip(!(await card.then(() => true, () => false)), 'SKIPPED: the video is not the test card');
+}
+
+/** The time in the test card's picture that the topic has for a time: the newest at or before it. */
+export async function pictureAt(page: Page, topic: string, at_ms: number): Promise<number> {
+  const address = `/topics/${topic}/snapshot.jpg?at=${encodeURIComponent(new Date(at_ms).toISOString())}`;
+  await page.evaluate(async (src) => {
+    const picture = document.createElement('img');
+    picture.id = 'snapshot';
+    picture.hidden = true;
+    picture.src = src;
+    document.body.append(picture);
+    await picture.decode();
+  }, address);
+  const time = await timeOnScreen(page, '#snapshot');
+  await page.locator('#snapshot').evaluate((picture) => picture.remove());
+  expect(time, `a test card at ${address}`).not.toBeNull();
+  return time!;
+}
+
 /** How many pixels of the chart are no background, and a sum that differs when the drawing does; nothing before it is there. */
 export const chartOf = (page: Page): Promise<{ drawn: number; sum: number }> =>
   page.evaluate(() => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, type APIRequestContext, type Locator, type Page } from '@playwright/test';
 import type { Video } from '../src/lib/api';
-import { artefacts, makeTopic, overview, scrollsSideways, timeOnScreen, topicOf, weir } from './page';
+import { artefacts, makeTopic, openCard, overview, pictureAt, scrollsSideways, timeOnScreen, topicOf, weir } from './page';
 
 /** Two pictures of the test card, and what a time is rounded to. */
 const close_ms = 100;
@@ -29,13 +29,6 @@ async function longEnough(request: APIRequestContext, length_ms = 40_000): Promi
   return { topic, from_ms };
 }
 
-async function openAt(page: Page, address: string): Promise<void> {
-  await page.goto(address);
-  await expect(page.locator('video')).toHaveAttribute('data-state', 'shown');
-  const time = await timeOnScreen(page);
-  test.skip(time === null, 'SKIPPED: the video is not the test card');
-}
-
 /** Keeps a video on its first picture, whatever the page does: what `play` would show next is another. */
 const neverPlays = async (page: Page): Promise<void> => {
   await page.addInitScript(() => {
@@ -45,6 +38,13 @@ const neverPlays = async (page: Page): Promise<void> => {
 
 const expectTime = (page: Page, at_ms: number, within_ms = close_ms): Promise<void> =>
   expect.poll(async () => Math.abs(((await timeOnScreen(page)) ?? 0) - at_ms)).toBeLessThan(within_ms);
+
+/** The picture shown is the one that the topic has for the time; a publisher that was held up left none out for want of one. */
+async function expectPictureOf(page: Page, topic: string, at_ms: number): Promise<void> {
+  const first = await pictureAt(page, topic, at_ms - close_ms);
+  const last = await pictureAt(page, topic, at_ms + close_ms);
+  await expectTime(page, (first + last) / 2, (last - first) / 2 + 1);
+}
 
 const tInAddress = (page: Page): number => Date.parse(new URL(page.url()).searchParams.get('t') ?? '');
 
@@ -62,7 +62,7 @@ async function clickAt(page: Page, part: number): Promise<void> {
 
 test('a click on the line shows the picture of that time, and the address says so', async ({ page, request }) => {
   const { topic } = await longEnough(request);
-  await openAt(page, `/t/${topic}`);
+  await openCard(page, `/t/${topic}`);
   await expect(state(page)).toContainText(/Live · /);
   await expect(line(page)).toHaveAttribute('aria-valuetext', /live$/);
   await page.keyboard.press(' ');
@@ -88,15 +88,15 @@ test('t= opens on the picture of that time, as a time and as how far in', async 
     ['12', from_ms + 12_000],
     ['0m20s', from_ms + 20_000],
   ] as const) {
-    await openAt(page, `/t/${topic}?t=${t}`);
-    await expectTime(page, at_ms);
+    await openCard(page, `/t/${topic}?t=${t}`);
+    await expectPictureOf(page, topic, at_ms);
   }
 });
 
 test('a link to this moment, opened elsewhere, shows the same picture', async ({ page, request, context }) => {
   const { topic, from_ms } = await longEnough(request);
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-  await openAt(page, `/t/${topic}?t=${encodeURIComponent(iso(from_ms + 9000))}`);
+  await openCard(page, `/t/${topic}?t=${encodeURIComponent(iso(from_ms + 9000))}`);
   await page.keyboard.press(' ');
   await expect(state(page)).toContainText('Paused');
   await page.getByRole('button', { name: 'Copy link at this moment' }).click();
@@ -105,13 +105,13 @@ test('a link to this moment, opened elsewhere, shows the same picture', async ({
   const shown = (await timeOnScreen(page))!;
   const other = await context.newPage();
   await neverPlays(other);
-  await openAt(other, link);
+  await openCard(other, link);
   await expectTime(other, shown, 50);
 });
 
 test('a t= that is no moment is named, with what would be one, and the video plays live', async ({ page, request }) => {
   const { topic } = await longEnough(request);
-  await openAt(page, `/t/${topic}?t=soon`);
+  await openCard(page, `/t/${topic}?t=soon`);
   await expect(page.getByText('t=soon is no moment')).toBeVisible();
   await expect(state(page)).toContainText(/Live · /);
   await page.goto(`/t/${topic}?t=99h`);
@@ -120,7 +120,7 @@ test('a t= that is no moment is named, with what would be one, and the video pla
 
 test('the picture under the pointer is the one of there', async ({ page, request }) => {
   const { topic } = await longEnough(request);
-  await openAt(page, `/t/${topic}`);
+  await openCard(page, `/t/${topic}`);
   await expect(line(page)).toBeVisible();
   const box = (await line(page).boundingBox())!;
   for (const part of [0.6, 0.3]) {
@@ -139,7 +139,7 @@ test('the picture under the pointer is the one of there', async ({ page, request
 test('keys go to tenths, back and on, picture by picture and to both ends', async ({ page, request }) => {
   const { topic, from_ms } = await longEnough(request);
   const opened = connections(page);
-  await openAt(page, `/t/${topic}`);
+  await openCard(page, `/t/${topic}`);
   await expect(line(page)).toBeVisible();
   await page.keyboard.press(' ');
   await page.keyboard.press('0');
@@ -148,11 +148,11 @@ test('keys go to tenths, back and on, picture by picture and to both ends', asyn
   const ahead_s = (video: HTMLVideoElement): number => (video.buffered.length > 0 ? video.buffered.end(video.buffered.length - 1) - video.currentTime : 0);
   await expect.poll(() => page.locator('video').evaluate(ahead_s)).toBeGreaterThan(15.5);
   await page.keyboard.press('l');
-  await expectTime(page, from_ms + 10_000);
+  await expectPictureOf(page, topic, from_ms + 10_000);
   await page.keyboard.press('ArrowRight');
-  await expectTime(page, from_ms + 15_000);
+  await expectPictureOf(page, topic, from_ms + 15_000);
   await page.keyboard.press('j');
-  await expectTime(page, from_ms + 5000);
+  await expectPictureOf(page, topic, from_ms + 5000);
   // What is buffered is gone about in without asking for it again.
   expect(opened.length).toBe(jumped);
 
@@ -176,7 +176,7 @@ test('keys go to tenths, back and on, picture by picture and to both ends', asyn
 
 test('the line is used by the keyboard: a tenth by page, a hundredth by arrow, and it says where it is', async ({ page, request }) => {
   const { topic, from_ms } = await longEnough(request);
-  await openAt(page, `/t/${topic}?t=0`);
+  await openCard(page, `/t/${topic}?t=0`);
   await page.keyboard.press(' ');
   await line(page).focus();
   await page.keyboard.press('Home');
@@ -189,7 +189,7 @@ test('the line is used by the keyboard: a tenth by page, a hundredth by arrow, a
 
 test('of jumps that follow one another at once the last one counts', async ({ page, request }) => {
   const { topic, from_ms } = await longEnough(request);
-  await openAt(page, `/t/${topic}`);
+  await openCard(page, `/t/${topic}`);
   await expect(line(page)).toBeVisible();
   await page.keyboard.press(' ');
   await expect(state(page)).toContainText('Paused');
@@ -200,12 +200,12 @@ test('of jumps that follow one another at once the last one counts', async ({ pa
   await page.evaluate(() => {
     for (const key of '0l') document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
   });
-  await expectTime(page, from_ms + 10_000);
+  await expectPictureOf(page, topic, from_ms + 10_000);
 });
 
 test('at double speed twice as much passes, and at the live edge it is single again', async ({ page, request }) => {
   const { topic } = await longEnough(request);
-  await openAt(page, `/t/${topic}`);
+  await openCard(page, `/t/${topic}`);
   await expect(state(page)).toContainText(/Live · /);
   // Nothing to go faster with at the edge.
   await page.keyboard.press('>');
@@ -239,7 +239,7 @@ test('at double speed twice as much passes, and at the live edge it is single ag
 test('a named viewer goes on where it stopped, and is told where', async ({ page, request, context }) => {
   const { topic, from_ms } = await longEnough(request);
   const name = `anna-${Date.now()}`;
-  await openAt(page, `/t/${topic}?t=${encodeURIComponent(iso(from_ms + 6000))}`);
+  await openCard(page, `/t/${topic}?t=${encodeURIComponent(iso(from_ms + 6000))}`);
   await page.keyboard.press(' ');
   await expect(state(page)).toContainText('Paused');
   await expect(page).toHaveURL(/[?&]t=/);
@@ -254,13 +254,14 @@ test('a named viewer goes on where it stopped, and is told where', async ({ page
   await page.keyboard.press(' ');
   await expect(state(page)).toContainText('Paused');
   const stopped = (await timeOnScreen(page))!;
-  await expect.poll(async () => Math.abs((await kept()) - stopped)).toBeLessThan(close_ms);
+  // A picture or two, which lie further apart where the publisher was held up.
+  await expect.poll(async () => Math.abs((await kept()) - stopped)).toBeLessThan(3 * close_ms);
   await page.close();
 
   const later = await context.newPage();
   await neverPlays(later);
-  await openAt(later, `/t/${topic}?group=${name}`);
-  await expectTime(later, stopped);
+  await openCard(later, `/t/${topic}?group=${name}`);
+  await expectPictureOf(later, topic, await kept());
   await expect(later.getByText(`${name} goes on at`)).toBeVisible();
 });
 
@@ -282,7 +283,7 @@ test('two films with a pause between them: the pause is left out, the end says s
     const { spans, length_ms } = await timelineOf(request, topic);
     expect(length_ms).toBeLessThan(20_000);
 
-    await openAt(page, `/t/${topic}?t=0`);
+    await openCard(page, `/t/${topic}?t=0`);
     await expect(page.locator('.joint')).toHaveCount(1);
     await page.keyboard.press(' ');
     await page.keyboard.press('0');
@@ -349,7 +350,7 @@ test('pictures that are no video begin at t= too', async ({ page, request }) => 
 
 test('full screen keeps the line and the buttons', async ({ page, request }) => {
   const { topic } = await longEnough(request);
-  await openAt(page, `/t/${topic}`);
+  await openCard(page, `/t/${topic}`);
   await expect(line(page)).toBeVisible();
   await page.keyboard.press('f');
   await expect.poll(() => page.evaluate(() => document.fullscreenElement !== null)).toBe(true);
