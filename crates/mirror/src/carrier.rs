@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) replication: Option<i32>,
     pub(crate) topics: Topics,
-    pub(crate) events: Events,
+    pub(crate) events: Arc<Events>,
     /// Whether this mirror is the one that works now.
     pub(crate) held: watch::Receiver<bool>,
     /// Bytes that a topic may hold in memory on each of its two sides.

@@ -30,6 +30,9 @@ const TOPIC_ROOM_BYTES: (usize, usize) = (1 << 20, 16 << 20);
 /// How often a topic is tried that could not be made ready.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
+/// How long to wait for a leader before a mirror tries again to begin.
+const OPEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// Mirrors topics.
 #[derive(Clone)]
 pub struct Mirror {
@@ -66,7 +69,7 @@ impl Mirror {
         shutdown: CancellationToken,
     ) -> Result<(), MirrorError> {
         tokio::select! {
-            opened = self.open(from, to) => {
+            opened = self.opened(from, to) => {
                 let (work, lock) = opened?;
                 work.run(lock, shutdown).await
             }
@@ -74,8 +77,27 @@ impl Mirror {
         }
     }
 
+    /// Opens it, as soon as there are leaders: a mirror is often started anew because a broker has just died.
+    async fn opened(self, from: &Kafka, to: &Kafka) -> Result<(Work, Lock), MirrorError> {
+        let events = Arc::new(Events::new(self.tell.clone()));
+        loop {
+            match self.open(from, to, &events).await {
+                Err(MirrorError::Kafka { side, error }) if is_an_election(&error) => {
+                    events.waiting(side, &cause(&error));
+                    tokio::time::sleep(OPEN_AGAIN_AFTER).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// Everything that can be refused before a record is mirrored.
-    async fn open(self, from: &Kafka, to: &Kafka) -> Result<(Work, Lock), MirrorError> {
+    async fn open(
+        &self,
+        from: &Kafka,
+        to: &Kafka,
+        events: &Arc<Events>,
+    ) -> Result<(Work, Lock), MirrorError> {
         let (source, target) = tokio::join!(from.cluster_id(), to.cluster_id());
         let (source, target) = (source.of(Side::From)?, target.of(Side::To)?);
         if source == target {
@@ -89,7 +111,6 @@ impl Mirror {
         if found.is_empty() && !self.follow {
             return Err(MirrorError::NoTopics);
         }
-        let events = Events::new(self.tell.clone());
         let ledger = Ledger::open(to, source.clone(), self.replication).await;
         let ledger = ledger.of(Side::To)?;
         let lock = Lock::take(to, &source, |text| events.note(text)).await;
@@ -110,7 +131,7 @@ impl Mirror {
             ledger,
             replication: self.replication,
             topics,
-            events,
+            events: events.clone(),
             held: lock.held(),
             room_bytes: (ROOM_BYTES / found.len().max(1)).clamp(least, most),
         });
@@ -475,6 +496,18 @@ async fn one_of<T: 'static>(
         // Nobody cancels them, and a panic is told where it happens.
         Some(Err(_)) | None => Ok(None),
     }
+}
+
+/// Whether somebody listens and a leader is missing. Where nobody listens a mirror does not begin, and says so.
+fn is_an_election(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Electing { .. }
+            | ClientError::NoLeader { .. }
+            | ClientError::LeaderAway { .. }
+            | ClientError::TooFewInSync { .. }
+            | ClientError::TimedOut { .. }
+    )
 }
 
 fn error_passes(side: Side, error: &ClientError) -> bool {
