@@ -1,7 +1,7 @@
 """Writes records and remembers, outside the broker, what the broker acknowledged; afterwards checks that all of it is
 there. The broker is killed and restarted meanwhile, by the caller.
 
-    acknowledged.py write confluent|kafka-python BOOTSTRAP TOPIC JOURNAL     until SIGTERM
+    acknowledged.py write confluent|kafka-python BOOTSTRAP TOPIC JOURNAL [A_SECOND]     until SIGTERM
     acknowledged.py verify confluent|kafka-python BOOTSTRAP TOPIC JOURNAL
 
 A journal line is `r PARTITION OFFSET VALUE` for an acknowledged record, `c PARTITION OFFSET` for a committed offset.
@@ -13,7 +13,9 @@ import sys
 import threading
 import time
 
-mode, client, bootstrap, topic, path = sys.argv[1:]
+mode, client, bootstrap, topic, path, *rest = sys.argv[1:]
+# Records that are sent in a second, at most; as many as it can without.
+A_SECOND = float(rest[0]) if rest else float("inf")
 PARTITIONS = 3
 stopping = threading.Event()
 
@@ -51,12 +53,16 @@ def write_confluent(journal):
                     note("c 0 %d" % number)
             except KafkaException:
                 time.sleep(0.05)
+            stopping.wait(20 / A_SECOND)
         consumer.close()
 
     committer = threading.Thread(target=commits)
     committer.start()
-    number = 0
+    number, began = 0, time.monotonic()
     while not stopping.is_set():
+        if number > (time.monotonic() - began) * A_SECOND:
+            producer.poll(0.01)
+            continue
         try:
             producer.produce(topic, b"%d" % number, partition=number % PARTITIONS, on_delivery=delivered)
             number += 1

@@ -7,22 +7,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::failover::Three;
+use super::failover::{SHORTENED, Three};
 use super::{Case, Context};
 use crate::http;
 use crate::process::{Running, free_port, local, run};
 
 const DEADLINE: Duration = Duration::from_mins(2);
 
-/// An election within a few seconds, as docs/cluster.md has it.
-const SHORTENED: &str = "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n\
-    controller.quorum.fetch.timeout.ms=1000\ncontroller.quorum.election.timeout.ms=500\n";
-
-pub(super) const ELECTION: Case = Case {
+pub(super) const CASES: &[Case] = &[Case {
     name: "an election",
     what: "Apache Kafka's three: GET /cluster tells of a leader killed -9, its successor and its return; too few in sync is said at once",
     run: election,
-};
+}];
 
 fn election(context: &Context) -> Result<String> {
     let mut three = Three::start(context, SHORTENED)?;

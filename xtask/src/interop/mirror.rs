@@ -17,23 +17,32 @@ use crate::process::{Running, free_port, run, tail};
 
 const DEADLINE: Duration = Duration::from_mins(3);
 
-/// How often the mirror is killed. After the second kill the source is killed too, after the third the target.
-const KILLS: usize = 4;
+/// Records the writer sends in a second: what is tried is the killing, not the speed.
+const A_SECOND: usize = 2_000;
 
 /// What must be acknowledged between two kills.
-const BETWEEN: usize = 2_000;
+const BETWEEN: usize = 4_000;
 
-pub(super) const CASES: &[Case] = &[Case {
-    name: "mirror",
-    what: "from weir's broker to Apache Kafka while writers and a group run, mirror, source and target killed -9: every record once, the group at its next",
-    run: to_one,
-}];
+pub(super) const CASES: &[Case] = &[
+    Case {
+        name: "mirror",
+        what: "from weir's broker to Apache Kafka while writers and a group run, mirror, source and target killed -9: every record once, the group at its next",
+        run: to_one,
+    },
+    Case {
+        name: "mirror to three brokers",
+        what: "the same to a cluster of three with three copies, whose leader is killed -9",
+        run: to_three,
+    },
+];
 
-pub(super) const TO_THREE: Case = Case {
-    name: "mirror to three brokers",
-    what: "the same to a cluster of three with three copies, whose leader is killed -9",
-    run: to_three,
-};
+/// Who is killed beside the mirror, which always is.
+#[derive(Clone, Copy, PartialEq)]
+enum Beside {
+    Nobody,
+    Source,
+    Target,
+}
 
 /// The topics that are compared, and whether their offsets are the same on both sides: transactions move them.
 const TOPICS: [(&str, bool); 5] = [
@@ -102,6 +111,7 @@ impl Load {
         };
         let journal = folder.join("journal.txt");
         let mut write = acknowledged(context, "write", &from.bootstrap, &journal)?;
+        write.arg(A_SECOND.to_string());
         Ok(Self {
             writer: Running::start("writer", &mut write, folder)?,
             reader: begun(
@@ -218,14 +228,28 @@ fn to_one(context: &Context) -> Result<String> {
             kafka,
         },
         &[],
+        &[
+            Beside::Nobody,
+            Beside::Source,
+            Beside::Target,
+            Beside::Nobody,
+        ],
     )
 }
 
 fn to_three(context: &Context) -> Result<String> {
-    switched(context, Three::start(context, "")?, &["--replication", "3"])
+    // After each kill the next mirror waits for the cluster to settle.
+    let kills = &[Beside::Source, Beside::Target];
+    let three = Three::start(context, "")?;
+    switched(context, three, &["--replication", "3"], kills)
 }
 
-fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Result<String> {
+fn switched(
+    context: &Context,
+    mut target: impl Target,
+    options: &[&str],
+    kills: &[Beside],
+) -> Result<String> {
     let weir = context.weir()?;
     let folder = context.folder("mirror")?;
     let source_folder = folder.join("source");
@@ -251,7 +275,7 @@ fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Res
         Running::start("mirror", &mut command, &folder)
     };
     let mut mirroring = Some(mirror()?);
-    for kill in 1..=KILLS {
+    for (kill, beside) in (1..).zip(kills) {
         let running = mirroring.as_mut().context("it runs")?;
         let printed = running.printed().len();
         let mirrors = |text: &str| {
@@ -271,12 +295,12 @@ fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Res
             mirroring = Some(mirror()?);
             Ok(())
         };
-        if kill == 3 {
+        if *beside == Beside::Target {
             target.killed_and_back(&mut again)?;
         } else {
             again()?;
         }
-        if kill == 2 {
+        if *beside == Beside::Source {
             until_begun(mirroring.as_mut().context("it runs")?, begun_at)?;
             source.kill()?;
             source = Weir::broker(weir, &source_folder, port, &[])?;
@@ -318,7 +342,8 @@ fn switched(context: &Context, mut target: impl Target, options: &[&str]) -> Res
     )?;
     source.kill()?;
     Ok(format!(
-        "{KILLS} kills of the mirror, one of each side; {compared} records the same on both sides; {}; the group read {} before and {} after",
+        "{} kills of the mirror, one of each side; {compared} records the same on both sides; {}; the group read {} before and {} after",
+        kills.len(),
         said.text().trim(),
         read.lines().count(),
         more.lines().count()

@@ -69,6 +69,8 @@ fn cases() -> Vec<&'static Case> {
         disk::CASES,
         cluster::CASES,
         mirror::CASES,
+        election::CASES,
+        failover::CASES,
         secure::CASES,
         archive::CASES,
         single_file::CASES,
@@ -82,13 +84,8 @@ fn cases() -> Vec<&'static Case> {
     .collect()
 }
 
-/// Cases that run when they are named: few kernels have the virtual camera's module, and three Kafkas take long.
-const WHEN_NAMED: &[Case] = &[
-    sources::VIVID,
-    election::ELECTION,
-    failover::THREE,
-    mirror::TO_THREE,
-];
+/// Cases that run when they are named: few kernels have the virtual camera's module.
+const WHEN_NAMED: &[Case] = &[sources::VIVID];
 
 /// What a case works with: the program, and one running server that the cases share.
 pub(crate) struct Context<'a> {

@@ -200,7 +200,11 @@ impl ApacheKafka {
 
 /// Formats what a node of Apache Kafka keeps its log in.
 pub(crate) fn format_storage(workspace: &Workspace, properties: &Path) -> Result<()> {
-    let tool = ["kafka.tools.StorageTool", "format"];
+    let tool = [
+        "-XX:TieredStopAtLevel=1",
+        "kafka.tools.StorageTool",
+        "format",
+    ];
     run(
         java(workspace, KAFKA)?
             .args(tool)
