@@ -216,7 +216,7 @@ fn hdfs(context: &Context) -> Result<String> {
     // The store goes away while records come, and comes back.
     store.kill_datanode()?;
     store.kill_namenode()?;
-    archive.fill(&topic, 3, 60_000)?;
+    archive.fill(&topic, 3, 15_000)?;
     text.still_runs()?;
     let resident = resident_bytes(text.id()).unwrap_or_default() / 1_000_000;
     let before = files();
