@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,7 @@ use crate::install::program;
 use crate::process::run_any;
 use crate::report::{Outcome, Tally, failures, row, seconds};
 use crate::workspace::{Workspace, cargo};
-use crate::{interop, tidy, ui_test};
+use crate::{install, interop, tidy, ui_test};
 
 /// Name and work. What the work counts (tests, cases) is added up; a step that counts nothing counts as one itself.
 type Step = (&'static str, fn(&Workspace) -> Result<Counted>);
@@ -59,6 +60,15 @@ pub fn run(workspace: &Workspace, only: &[String]) -> Result<bool> {
             known.join(", ")
         );
     }
+    thread::scope(|scope| {
+        if only.is_empty() && workspace.ci {
+            scope.spawn(|| install::ahead(workspace));
+        }
+        Ok(steps(workspace, only))
+    })
+}
+
+fn steps(workspace: &Workspace, only: &[String]) -> bool {
     let started = Instant::now();
     let mut total = Tally::default();
     let mut rows = Vec::new();
@@ -118,7 +128,7 @@ pub fn run(workspace: &Workspace, only: &[String]) -> Result<bool> {
         && rows.iter().all(|(_, outcome)| *outcome != Outcome::Failed)
         && !(workspace.ci && total.skipped > 0);
     println!("{total}");
-    Ok(good)
+    good
 }
 
 /// Runs a command with its output shown as it comes.

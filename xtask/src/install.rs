@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -34,6 +35,32 @@ const PACKAGES: &[(&str, &str)] = &[
 const FETCH: Duration = Duration::from_mins(15);
 
 static UPDATED: AtomicBool = AtomicBool::new(false);
+
+/// apt-get runs once at a time, and so does what fetches a set: who wants the same waits until it is there.
+static APT: Mutex<()> = Mutex::new(());
+static SETS: Mutex<()> = Mutex::new(());
+
+/// What is large, by the order of its cases: environments, jars and programs that `interop` needs.
+const PYTHON_AHEAD: &[&str] = &["current", "archive", "spark"];
+const JAVA_AHEAD: &[&str] = &["kafka-4.3.0", "hadoop-3.4.2", "spark-kafka-4.2.0"];
+const GO_AHEAD: &[&str] = &["librdkafka-1.8", "franz"];
+
+/// Fetches what the cases of `interop` need, while others compile. What does not come is asked for again by the case that needs it.
+pub fn ahead(workspace: &Workspace) {
+    for name in PYTHON_AHEAD {
+        let _ = python(workspace, name);
+    }
+    for name in JAVA_AHEAD {
+        let _ = jars(workspace, name);
+    }
+    for name in GO_AHEAD {
+        let _ = go_program(workspace, name);
+    }
+}
+
+fn alone(what: &'static Mutex<()>) -> MutexGuard<'static, ()> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The path of a program, installed first where that is wanted and possible.
 pub fn program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
@@ -77,6 +104,7 @@ fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
             "not installed: {named}; only root with apt-get could install it here"
         )));
     }
+    let _alone = alone(&APT);
     let apt = |arguments: &[&str]| {
         run(
             Command::new("apt-get")
@@ -98,6 +126,7 @@ fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
 
 /// The interpreter of the environment that `interop/python/NAME.txt` describes.
 pub fn python(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let _alone = alone(&SETS);
     let wanted = workspace.path(&format!("interop/python/{name}.txt"));
     let folder = workspace.cache.join("python").join(name);
     let python = folder.join("bin/python");
@@ -141,6 +170,7 @@ pub fn python(workspace: &Workspace, name: &str) -> Result<PathBuf> {
 
 /// The folder with the jars that `interop/java/NAME.pom.xml` names, and those they need.
 pub fn jars(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let _alone = alone(&SETS);
     let wanted = workspace.path(&format!("interop/java/{name}.pom.xml"));
     let folder = workspace.cache.join("java").join(name);
     if is_made(&folder, &wanted)? {
@@ -221,6 +251,7 @@ pub fn go2rtc(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 fn go_build(workspace: &Workspace, name: &str, package: &str, cgo: &str) -> Result<PathBuf> {
+    let _alone = alone(&SETS);
     let go = program(workspace, "go")?;
     let built = workspace.cache.join("go").join(name);
     fs::create_dir_all(workspace.cache.join("go"))?;
