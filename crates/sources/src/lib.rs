@@ -10,6 +10,7 @@
 
 mod backoff;
 pub mod camera;
+mod dating;
 mod due;
 pub mod ffmpeg;
 pub mod lines;

@@ -2,7 +2,7 @@
 //!
 //! Times: `pts` and `dts` of the records count from the first picture published, and go on forward when the file is repeated. A
 //! record's timestamp is when its picture would have been captured if the file were happening now: the start plus `pts` in real
-//! time; otherwise when it is sent. Records come in decode order, each when its `dts` is due. Sound in AAC or Opus goes between them, each
+//! time; at [`Pace::Max`], as if it ended now ([`crate::dating`]); otherwise when it is sent. Records come in decode order, each when its `dts` is due. Sound in AAC or Opus goes between them, each
 //! when its `pts` is due, behind the first picture.
 
 mod reading;
@@ -18,6 +18,7 @@ use weir_client::{Kafka, NewRecord, ProducerOptions};
 use weir_media::sound::SoundUnit;
 
 use self::reading::{Item, Reading, published_codec, seconds};
+use crate::dating;
 use crate::outlet::Outlet;
 use crate::pace::{Pacer, sleep};
 use crate::pictures::{self, PictureRecords};
@@ -46,9 +47,9 @@ pub enum Pace {
     /// As the file's own times say.
     #[default]
     Realtime,
-    /// As fast as Kafka takes it.
+    /// As fast as Kafka takes it, stamped as if it ended now; when it is sent where it is repeated, and so never ends.
     Max,
-    /// One record after each such time.
+    /// One record after each such time, stamped with when it is sent.
     Every(Duration),
 }
 
@@ -118,8 +119,17 @@ impl VideoFile {
     ) -> Result<Summary, SourceError> {
         self.check()?;
         let options = self.clone();
-        let opened = tokio::task::spawn_blocking(move || Reading::new(options)).await;
-        let reading = opened.map_err(|error| SourceError::Media(error.to_string()))??;
+        let dates_back = self.pace == Pace::Max && !self.repeat;
+        let opened = tokio::task::spawn_blocking(move || {
+            let length = if dates_back {
+                reading::length(&options)?
+            } else {
+                None
+            };
+            Ok::<_, SourceError>((Reading::new(options)?, length))
+        })
+        .await;
+        let (reading, length) = opened.map_err(|error| SourceError::Media(error.to_string()))??;
         let codec = published_codec(self.codec, reading.track());
         let duration_us = reading.track().duration_us;
         let sound = reading.sound().cloned();
@@ -153,6 +163,13 @@ impl VideoFile {
         if let Some(left_out) = &left_out {
             outlet.note(left_out);
         }
+        let mut begun = None;
+        if let Some(length) = length {
+            match dating::begin(kafka, outlet.topic(), length, self.clock.now()).await? {
+                Ok(at) => begun = Some(at),
+                Err(why) => outlet.note(&why),
+            }
+        }
         let mut items = reading.start();
         let mut sending = Sending {
             records: PictureRecords::new(outlet.topic().clone(), &key, codec).with_sound(sound),
@@ -160,6 +177,7 @@ impl VideoFile {
             pacer: Pacer::start(&*self.clock),
             clock: self.clock.clone(),
             pace: self.pace,
+            begun,
             first_dts_us: None,
             count: 0,
             until_key: false,
@@ -241,6 +259,8 @@ struct Sending {
     pacer: Pacer,
     clock: Arc<dyn Clock>,
     pace: Pace,
+    /// When the film began, where it is dated back.
+    begun: Option<Timestamp>,
     first_dts_us: Option<i64>,
     count: u32,
     /// A picture was left out that others lean on: those too, up to the next key frame.
@@ -341,9 +361,12 @@ impl Sending {
     }
 
     fn captured(&self, pts_us: i64) -> Timestamp {
-        match self.pace {
-            Pace::Realtime => self.pacer.wall(pts_us),
-            Pace::Max | Pace::Every(_) => self.clock.now(),
+        let now = self.clock.now();
+        match (self.pace, self.begun) {
+            (Pace::Realtime, _) => self.pacer.wall(pts_us),
+            // A file that says less of its length than it has does not reach into the future.
+            (_, Some(begun)) => begun.plus_ms(pts_us.div_euclid(1_000)).min(now),
+            (Pace::Max | Pace::Every(_), None) => now,
         }
     }
 

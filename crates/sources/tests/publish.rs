@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use weir_base::time::{Clock as _, ManualClock, SystemClock, Timestamp};
 use weir_client::TopicSpec;
 use weir_media::record::{read_sound, since_key};
 use weir_media::sound::SoundCodec;
@@ -316,12 +317,102 @@ async fn in_real_time_a_record_is_stamped_when_its_picture_would_have_been_captu
     }
 }
 
+/// What a clock that stands says that a file's records are stamped with, in milliseconds; and what a person is told.
+async fn stamped(bench: &Bench, file: VideoFile, now: Timestamp) -> (Vec<i64>, Vec<String>) {
+    let (kafka, topic) = (&bench.kafka, file.topic.clone());
+    let before = match kafka.watermarks(&topic).await {
+        Ok(marks) => usize::try_from(marks[0].end).unwrap(),
+        Err(_) => 0,
+    };
+    let file = VideoFile {
+        pace: Pace::Max,
+        clock: Arc::new(ManualClock::new(now)),
+        ..file
+    };
+    let (_, notes) = publish(bench, file).await;
+    let records = all(kafka, &topic).await;
+    let stamps = records[before..].iter().map(|r| r.timestamp.unwrap().0);
+    (stamps.collect(), notes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_sent_faster_than_it_plays_is_stamped_as_if_it_ended_now() {
+    let bench = bench().await;
+    let now = SystemClock::new().now();
+    let units = clip();
+    let fragmented = Mp4Layout {
+        fragmented: true,
+        ..Mp4Layout::default()
+    };
+    for (name, bytes) in [
+        ("clip.mp4", synthetic::mp4(&units, Mp4Layout::default())),
+        // Neither of these says how long it is.
+        ("live.mp4", synthetic::mp4(&units, fragmented)),
+        ("clip.mkv", synthetic::mkv(&units)),
+    ] {
+        let file = VideoFile::new(bench.file(name, &bytes), name);
+        let (stamps, notes) = stamped(&bench, file, now).await;
+        assert_eq!(notes, Vec::<String>::new());
+        let zero_us = units[0].pts_us;
+        let begin_ms = stamps[0];
+        // The last picture is shown for 40 ms.
+        let ends_ms = begin_ms + 50 * 40;
+        assert!((now.0 - ends_ms).abs() <= 1, "{name}: {}", now.0 - ends_ms);
+        for (stamp, unit) in stamps.iter().zip(&units) {
+            let since_ms = (unit.pts_us - zero_us) / 1_000;
+            assert!((stamp - begin_ms - since_ms).abs() <= 1, "{name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_film_sent_faster_than_it_plays_ends_now_too() {
+    let bench = bench().await;
+    let now = SystemClock::new().now();
+    let path = bench.file("a.mp4", &synthetic::mp4(&clip(), Mp4Layout::default()));
+    let file = VideoFile {
+        codec: CodecChoice::Jpeg,
+        from_us: Some(400_000),
+        to_us: Some(1_200_000),
+        ..VideoFile::new(path, "part")
+    };
+    let (stamps, _) = stamped(&bench, file, now).await;
+    assert_eq!(stamps.len(), 20);
+    assert_eq!(stamps.iter().min(), Some(&(now.0 - 800)));
+    assert_eq!(stamps.iter().max(), Some(&(now.0 - 40)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_that_cannot_be_dated_back_is_stamped_when_it_is_sent_and_says_why() {
+    let bench = bench().await;
+    let now = SystemClock::new().now();
+    let path = bench.file("a.mp4", &synthetic::mp4(&clip(), Mp4Layout::default()));
+    let file = |topic: &str| VideoFile::new(path.clone(), topic);
+    stamped(&bench, file("films"), now).await;
+    let later = now.plus_ms(1_000);
+    let (stamps, notes) = stamped(&bench, file("films"), later).await;
+    assert!(stamps.iter().all(|stamp| *stamp == later.0));
+    assert!(notes[0].contains("a topic of its own"), "{notes:?}");
+    // Long enough after the first there is room for it.
+    let later = now.plus_ms(3_500);
+    let (stamps, notes) = stamped(&bench, file("films"), later).await;
+    assert_eq!((stamps[0], notes.len()), (later.0 - 2_000, 0));
+
+    let spec = TopicSpec::new("short").partitions(1);
+    let spec = spec.set("retention.ms", "1500");
+    bench.kafka.create_topic(spec).await.unwrap();
+    let (stamps, notes) = stamped(&bench, file("short"), now).await;
+    assert!(stamps.iter().all(|stamp| *stamp == now.0));
+    assert!(notes[0].contains("retention.ms=1500"), "{notes:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_file_goes_on_forward_in_time() {
     let bench = bench().await;
     let units = clip();
     let path = bench.file("a.mp4", &synthetic::mp4(&units, Mp4Layout::default()));
     let shutdown = CancellationToken::new();
+    let began = SystemClock::new().now();
     let running = {
         let (kafka, shutdown) = (bench.kafka.clone(), shutdown.clone());
         let file = VideoFile {
@@ -346,6 +437,9 @@ async fn a_repeated_file_goes_on_forward_in_time() {
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]));
     let lap_us = meta(&records[units.len()]).pts_us.unwrap() - meta(&records[0]).pts_us.unwrap();
     assert_eq!(lap_us, 50 * 40_000);
+    // It never ends, so there is nothing to date it back from: it is stamped when it is sent.
+    let stamps: Vec<i64> = records.iter().map(|r| r.timestamp.unwrap().0).collect();
+    assert!(stamps.is_sorted() && stamps[0] >= began.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,6 +55,14 @@ function connections(page: Page): string[] {
   return opened;
 }
 
+/** The time in the pixels of the picture that the server gives for a moment. */
+async function pictureAt(page: Page, topic: string, at_ms: number): Promise<number> {
+  await page.goto('/healthz');
+  await page.setContent(`<img src="/topics/${topic}/snapshot.jpg?at=${encodeURIComponent(iso(at_ms))}">`);
+  await expect.poll(() => timeOnScreen(page, 'img')).not.toBeNull();
+  return (await timeOnScreen(page, 'img'))!;
+}
+
 async function clickAt(page: Page, part: number): Promise<void> {
   const box = (await line(page).boundingBox())!;
   await page.mouse.click(box.x + box.width * part, box.y + box.height / 2);
@@ -323,6 +331,34 @@ test('two films with a pause between them: the pause is left out, the end says s
     await page.getByRole('button', { name: 'Play again' }).click();
     await expect.poll(async () => (await timeOnScreen(page))! - begins).toBeLessThan(4000);
     await expect(state(page)).toContainText('behind');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a film published at once has its length on the line, and a click shows the picture of there', async ({ page, request }) => {
+  const { topic: card } = await longEnough(request);
+  const folder = mkdtempSync(join(tmpdir(), 'weir-player-'));
+  const film = join(folder, 'film.mp4');
+  const topic = await makeTopic(request, 'at-once');
+  try {
+    await weir(request, 'export', card, film, '--from', '-14s', '--to', '-4s');
+    await weir(request, 'publish', 'video', film, '--topic', topic, '--pace', 'max');
+    const { from_ms, to_ms, length_ms } = await timelineOf(request, topic);
+    // As far as the card's own pictures lie apart, first to last.
+    const first = await pictureAt(page, topic, from_ms);
+    const last = await pictureAt(page, topic, to_ms);
+    expect(Math.abs(length_ms - (last - first))).toBeLessThan(close_ms);
+    expect(length_ms).toBeGreaterThan(6000);
+    const middle = from_ms + Math.round(length_ms / 2);
+    expect(Math.abs((await pictureAt(page, topic, middle)) - first - (middle - from_ms))).toBeLessThan(close_ms);
+
+    await openAt(page, `/t/${topic}?t=0`);
+    await page.keyboard.press(' ');
+    await expect(line(page)).toHaveAttribute('aria-valuemax', String(Math.round(length_ms / 1000)));
+    await clickAt(page, 0.6);
+    await expectTime(page, first + 0.6 * length_ms, 2 * close_ms);
+    await page.screenshot({ path: `${artefacts}/film-at-once.png` });
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use weir_media::container::Growing;
@@ -89,8 +90,8 @@ pub(super) struct Running {
     pub(super) events: mpsc::Receiver<Event>,
     /// What it does, for people.
     pub(super) what: String,
-    /// Whether the input has an end.
-    pub(super) has_end: bool,
+    /// How long the input is, where it has an end.
+    pub(super) length: Option<Duration>,
     /// Ends the child, whatever it waits for, when this is dropped.
     pub(super) ending: Ending,
 }
@@ -100,7 +101,7 @@ pub(super) struct Running {
 struct Probed {
     codec: String,
     size: String,
-    has_end: bool,
+    length: Option<Duration>,
 }
 
 /// Looks at the input and starts ffmpeg. Blocks until the first answer.
@@ -110,14 +111,15 @@ pub(super) fn start(options: &Ffmpeg) -> Result<Running, SourceError> {
         "h264" | "hevc" | "vp9" | "av1" => !options.encode,
         _ => false,
     };
-    if !probed.has_end && (options.from.is_some() || options.to.is_some() || options.repeat) {
+    if probed.length.is_none() && (options.from.is_some() || options.to.is_some() || options.repeat)
+    {
         return Err(SourceError::Option {
             option: "--from, --to, --loop",
             why: format!("{} has no end, and no start to count from", options.input),
         });
     }
     let mut command = tool("ffmpeg");
-    if probed.has_end && !options.max_pace {
+    if probed.length.is_some() && !options.max_pace {
         command.arg("-re");
     }
     if options.repeat {
@@ -178,7 +180,7 @@ pub(super) fn start(options: &Ffmpeg) -> Result<Running, SourceError> {
     Ok(Running {
         events,
         what,
-        has_end: probed.has_end,
+        length: probed.length,
         ending,
     })
 }
@@ -286,9 +288,11 @@ impl Probed {
         Self {
             codec: value("codec_name").to_owned(),
             size: format!("{}x{}", value("width"), value("height")),
-            has_end: value("duration")
-                .parse::<f64>()
-                .is_ok_and(|seconds| seconds > 0.0),
+            length: value("duration")
+                .parse()
+                .ok()
+                .filter(|seconds| *seconds > 0.0)
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         }
     }
 }
@@ -392,10 +396,11 @@ mod tests {
         let probed =
             Probed::read("codec_name=mpeg2video\nwidth=720\nheight=576\nduration=12.500000\n");
         assert_eq!(
-            (probed.codec.as_str(), probed.size.as_str(), probed.has_end),
-            ("mpeg2video", "720x576", true)
+            (probed.codec.as_str(), probed.size.as_str(), probed.length),
+            ("mpeg2video", "720x576", Some(Duration::from_millis(12_500)))
         );
-        assert!(!Probed::read("codec_name=h264\nduration=N/A\n").has_end);
+        let endless = Probed::read("codec_name=h264\nduration=N/A\n");
+        assert_eq!(endless.length, None);
         assert_eq!(Probed::read("").codec, "");
     }
 

@@ -11,15 +11,17 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use weir_base::time::{Clock, SystemClock};
+use weir_base::time::{Clock, SystemClock, Timestamp};
 use weir_client::Kafka;
 
 pub use self::child::Input;
 use self::child::{Event, Running};
 use crate::backoff::Backoff;
 use crate::live::{Live, Shot};
+use crate::outlet::Target;
 use crate::pace::sleep;
 use crate::{Ended, Progress, SourceError, Summary};
+use crate::{dating, pictures};
 
 /// Whether a name is an address rather than a file.
 pub fn is_address(name: &Path) -> bool {
@@ -40,7 +42,7 @@ pub struct Ffmpeg {
     pub key: Option<String>,
     /// Encode as H.264 whatever it is.
     pub encode: bool,
-    /// As fast as Kafka takes it, where it has an end; else in real time.
+    /// As fast as Kafka takes it and stamped as if it ended now, where it has an end; else in real time.
     pub max_pace: bool,
     /// From the start again at the end.
     pub repeat: bool,
@@ -87,6 +89,7 @@ impl Ffmpeg {
             () = shutdown.cancelled() => return Ok(Summary::nothing()),
         };
         progress.note(&first.what);
+        let dated = self.dated(kafka, first.length, &progress).await?;
         let clock = self.clock.clone();
         let mut live = Live::open(kafka, &self.topic, &key, clock, progress).await?;
         let mut backoff = Backoff::default();
@@ -107,13 +110,14 @@ impl Ffmpeg {
                 Ok(Running {
                     events,
                     what,
-                    has_end,
+                    length,
                     ending: _ending,
                 }) => {
                     if again {
                         live.going_on(&format!("it goes on: {what}"));
                     }
-                    match self.publish(events, &mut live, &shutdown).await? {
+                    let has_end = length.is_some();
+                    match self.publish(events, dated, &mut live, &shutdown).await? {
                         Over::Told => break Ended::Shutdown,
                         Over::End if has_end => break Ended::Finished,
                         Over::End => (
@@ -140,12 +144,39 @@ impl Ffmpeg {
         started.unwrap_or_else(|error| Err(SourceError::Media(error.to_string())))
     }
 
+    /// When the input began in time, where it goes faster than it plays and is dated back.
+    async fn dated(
+        &self,
+        kafka: &Kafka,
+        length: Option<Duration>,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<Option<Timestamp>, SourceError> {
+        let Some(length) = length.filter(|_| self.max_pace && !self.repeat) else {
+            return Ok(None);
+        };
+        let length = length.min(self.to.unwrap_or(Duration::MAX));
+        let length = length.saturating_sub(self.from.unwrap_or_default());
+        // The topic's settings and newest records count, so it is made first.
+        Target::open(kafka, pictures::topic(&self.topic)).await?;
+        Ok(
+            match dating::begin(kafka, &self.topic, length, self.clock.now()).await? {
+                Ok(at) => Some(at),
+                Err(why) => {
+                    progress.note(&why);
+                    None
+                }
+            },
+        )
+    }
+
     async fn publish(
         &self,
         mut events: mpsc::Receiver<Event>,
+        dated: Option<Timestamp>,
         live: &mut Live,
         shutdown: &CancellationToken,
     ) -> Result<Over, SourceError> {
+        let mut first_us = None;
         loop {
             let event = tokio::select! {
                 biased;
@@ -154,11 +185,14 @@ impl Ffmpeg {
             };
             match event {
                 Some(Event::Picture(codec, unit)) => {
+                    let now = self.clock.now();
+                    let zero_us = *first_us.get_or_insert(unit.pts_us);
+                    let since_ms = unit.pts_us.saturating_sub(zero_us).div_euclid(1_000);
                     let shot = Shot {
                         codec,
                         unit,
                         size: None,
-                        captured: self.clock.now(),
+                        captured: dated.map_or(now, |begun| begun.plus_ms(since_ms).min(now)),
                     };
                     if !live.send(shot, shutdown).await? {
                         return Ok(Over::Told);

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -51,6 +52,42 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Demuxer>, SourceError> {
         });
     }
     container::open(file).map_err(|error| about(path, &error))
+}
+
+/// How long what is to be published plays, from its first picture on; read through where the file does not say. `None`: it has none.
+pub(super) fn length(options: &VideoFile) -> Result<Option<Duration>, SourceError> {
+    let mut demuxer = open(&options.path)?;
+    let measured = measure(&mut *demuxer, options);
+    measured.map_err(|error| about(&options.path, &error))
+}
+
+fn measure(demuxer: &mut dyn Demuxer, options: &VideoFile) -> Result<Option<Duration>, MediaError> {
+    let from_us = options.from_us.unwrap_or(0);
+    demuxer.seek(from_us)?;
+    let Some(first) = demuxer.next()? else {
+        return Ok(None);
+    };
+    // As they are, pictures begin at the key frame in front; encoded anew, at the very one.
+    let zero_us = match options.codec {
+        CodecChoice::Copy => first.pts_us,
+        _ => first.pts_us.max(from_us),
+    };
+    let to_us = options.to_us.unwrap_or(i64::MAX);
+    let end_us = match demuxer.track().duration_us.filter(|us| *us > 0) {
+        Some(duration_us) => duration_us,
+        None => {
+            let (mut newest_us, mut step_us) = (first.pts_us, 0);
+            while let Some(unit) = demuxer.next()?.filter(|unit| unit.dts_us < to_us) {
+                if unit.pts_us > newest_us {
+                    step_us = unit.pts_us - newest_us;
+                    newest_us = unit.pts_us;
+                }
+            }
+            newest_us.saturating_add(step_us)
+        }
+    };
+    let length_us = end_us.min(to_us).saturating_sub(zero_us);
+    Ok(u64::try_from(length_us).ok().map(Duration::from_micros))
 }
 
 pub(super) fn about(path: &Path, error: &MediaError) -> SourceError {

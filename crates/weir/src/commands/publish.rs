@@ -62,7 +62,7 @@ pub struct VideoArgs {
     /// So many pictures a second instead of all (not with --codec copy)
     #[arg(long, value_name = "N")]
     fps: Option<f64>,
-    /// How fast: realtime, max, or a record every so many SECONDS
+    /// How fast: realtime, max (dated back as if it ended now), or a record every so many SECONDS
     #[arg(long, default_value = "realtime", value_parser = parse_pace, value_name = "PACE")]
     pace: Pace,
     /// From the start again at the end; time goes on forward
