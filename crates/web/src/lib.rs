@@ -45,6 +45,7 @@ mod server;
 mod socket;
 mod stills;
 mod throttle;
+mod turns;
 pub mod view;
 mod watcher;
 

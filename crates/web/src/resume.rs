@@ -5,10 +5,10 @@
 //! what is written to a socket that is closing is seen by nobody: where pictures go out without an answer, one counts when another
 //! has followed it or the viewer has stayed for [`SEEN`], and one that left sooner is shown its last picture again rather than left
 //! without the next. Two viewers with the same group both get everything;
-//! the one that commits last decides where the group stands.
+//! the one that came last decides where the group stands ([`turns`](crate::turns)).
 
-use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -16,6 +16,7 @@ use weir_client::{From, Kafka};
 
 use crate::hub::picture::Picture;
 use crate::server::App;
+use crate::turns::{Positions, Seat};
 
 /// Between two commits.
 const EVERY: Duration = Duration::from_secs(1);
@@ -23,11 +24,11 @@ const EVERY: Duration = Duration::from_secs(1);
 /// A viewer that is still there so long after a picture was written has got it: one that closes is noticed much sooner.
 const SEEN: Duration = Duration::from_secs(1);
 
-type Positions = BTreeMap<i32, i64>;
-
 /// Keeps a viewer's position. Dropping it commits the last one.
 pub struct Committer {
     positions: Option<watch::Sender<Positions>>,
+    /// Among the connections of the same group.
+    seat: Option<Arc<Seat>>,
     /// Whether what went to the socket counts.
     counts_sent: bool,
     /// What went to the socket, up to here.
@@ -38,36 +39,37 @@ pub struct Committer {
 
 impl Committer {
     /// For `from=resume` one that commits what is sent; otherwise one that does nothing.
-    pub fn new(app: &App, topic: &str, from: &From) -> Self {
+    pub async fn new(app: &App, topic: &str, from: &From) -> Self {
         let group = match from {
             From::Resume { group } => Some(group.as_str()),
             _ => None,
         };
-        Self::of(app, topic, group, true)
+        Self::of(app, topic, group, true).await
     }
 
     /// For a player with a group: commits what it says it has shown; until it says anything, what it is sent if it resumes.
-    pub fn of_player(app: &App, topic: &str, from: &From, group: Option<&str>) -> Self {
-        Self::of(app, topic, group, matches!(from, From::Resume { .. }))
+    pub async fn of_player(app: &App, topic: &str, from: &From, group: Option<&str>) -> Self {
+        Self::of(app, topic, group, matches!(from, From::Resume { .. })).await
     }
 
-    fn of(app: &App, topic: &str, group: Option<&str>, counts_sent: bool) -> Self {
-        let positions = group.map(|group| {
-            let (sender, receiver) = watch::channel(Positions::new());
-            app.commits.spawn(commit(
-                app.kafka.clone(),
-                topic.to_owned(),
-                group.to_owned(),
-                receiver,
-            ));
-            sender
-        });
-        Self {
-            positions,
+    async fn of(app: &App, topic: &str, group: Option<&str>, counts_sent: bool) -> Self {
+        let mut committer = Self {
+            positions: None,
+            seat: None,
             counts_sent,
             sent: Positions::new(),
             last: None,
+        };
+        if let Some(group) = group {
+            let (sender, receiver) = watch::channel(Positions::new());
+            let seat = app.turns.join(&app.kafka, (group, topic), receiver.clone());
+            let seat = Arc::new(seat.await);
+            app.commits
+                .spawn(commit(app.kafka.clone(), seat.clone(), receiver));
+            committer.positions = Some(sender);
+            committer.seat = Some(seat);
         }
+        committer
     }
 
     /// The picture went to a viewer that never answers: the one that went before it has been seen.
@@ -112,11 +114,17 @@ impl Committer {
         };
         let end = self.sent.entry(partition).or_default();
         *end = offset.saturating_add(1).max(*end);
-        if self.counts_sent {
+        let end = *end;
+        if self.counts_sent && self.counts() {
             positions.send_modify(|positions| {
-                positions.insert(partition, *end);
+                positions.insert(partition, end);
             });
         }
+    }
+
+    /// Whether what is said here counts: no newer connection of the group is there.
+    fn counts(&self) -> bool {
+        self.seat.as_ref().is_some_and(|seat| seat.is_newest())
     }
 
     /// The viewer has shown the record: from now on only what it says counts. `end`: how far the partition goes as far as is
@@ -126,7 +134,7 @@ impl Committer {
             return;
         };
         let end = self.sent.get(&partition).copied().max(end).unwrap_or(0);
-        if !(0..end).contains(&offset) {
+        if !(0..end).contains(&offset) || !self.counts() {
             return;
         }
         positions.send_modify(|positions| {
@@ -139,27 +147,20 @@ impl Committer {
     }
 }
 
-async fn commit(
-    kafka: Kafka,
-    topic: String,
-    group: String,
-    mut positions: watch::Receiver<Positions>,
-) {
-    let mut kept = Vec::new();
+async fn commit(kafka: Kafka, seat: Arc<Seat>, mut positions: watch::Receiver<Positions>) {
+    let mut kept = Positions::new();
     loop {
         // What changed during the pause is yet to be kept: a viewer that stops says so once.
-        let ended = if places(&positions.borrow()) == kept {
+        let ended = if *positions.borrow() == kept {
             positions.changed().await.is_err()
         } else {
             positions.has_changed().is_err()
         };
-        let now = places(&positions.borrow_and_update());
+        let now = positions.borrow_and_update().clone();
         if now != kept {
-            match kafka.commit(&group, &topic, &now).await {
+            match seat.keep(&kafka, &now).await {
                 Ok(()) => kept = now,
-                Err(error) => {
-                    tracing::warn!(topic, group, %error, "the position could not be kept");
-                }
+                Err(error) => tracing::warn!(%seat, %error, "the position could not be kept"),
             }
         }
         if ended {
@@ -168,13 +169,6 @@ async fn commit(
         // The viewer's end cuts the pause short: one that comes right back is to find its position.
         let _ = tokio::time::timeout(EVERY, closed(&mut positions)).await;
     }
-}
-
-fn places(positions: &Positions) -> Vec<(i32, i64)> {
-    let places = positions.iter();
-    places
-        .map(|(partition, offset)| (*partition, *offset))
-        .collect()
 }
 
 async fn closed(positions: &mut watch::Receiver<Positions>) {

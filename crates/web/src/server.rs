@@ -31,6 +31,7 @@ use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::routes;
 use crate::throttle::Throttle;
+use crate::turns::Turns;
 use crate::watcher::Watcher;
 
 /// What the caller decides.
@@ -98,6 +99,8 @@ pub struct App {
     pub(crate) shutdown: CancellationToken,
     /// Viewers' positions on their way to Kafka.
     pub(crate) commits: TaskTracker,
+    /// Which of several connections says where a viewer is.
+    pub(crate) turns: Arc<Turns>,
     producer: OnceCell<Producer>,
 }
 
@@ -174,6 +177,7 @@ pub async fn serve(
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
         commits: commits.clone(),
+        turns: Arc::default(),
         producer: OnceCell::new(),
     });
     connections::serve(listener, router(app), limits, metrics, shutdown, GRACE).await;

@@ -249,6 +249,65 @@ async fn a_viewer_that_says_nonsense_or_too_much_is_told_and_hung_up_on() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_that_jumped_stands_where_the_newer_connection_says_whatever_the_older_one_still_has_to_say()
+ {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 10).pictures(500)).await;
+    let shown = |offset: i64| format!(r#"{{"type":"shown","partition":0,"offset":{offset}}}"#);
+    let path = "/topics/cam/live?from=start&group=tv";
+    let mut older = world.socket(path).await;
+    older.offsets_to(499).await;
+    older.say(&shown(300)).await;
+    committed(&world, "tv", 301).await;
+    let mut newer = world.socket("/topics/cam/live?from=100&group=tv").await;
+    newer.text("init").await;
+    newer.say(&shown(110)).await;
+    committed(&world, "tv", 111).await;
+    // Said within the same second, and its connection ends behind the newer one's word.
+    older.say(&shown(310)).await;
+    older.close().await;
+    let kafka = world.kafka.clone();
+    world.shutdown.cancel();
+    let (served, broker) = world.parts();
+    served.await.unwrap().unwrap();
+    let stands = kafka.committed("tv", "cam").await.unwrap()[0].offset;
+    assert_eq!(stands, Some(111));
+    broker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_back_at_once_finds_what_the_connection_before_said_last() {
+    let world = World::start().await;
+    world.topic("cam").await;
+    world.publish(Camera::new("cam", 10).pictures(500)).await;
+    let mut before = world.socket("/topics/cam/live?from=start&group=tv").await;
+    before.offsets_to(499).await;
+    for offset in [100, 101, 102, 103] {
+        let shown = format!(r#"{{"type":"shown","partition":0,"offset":{offset}}}"#);
+        before.say(&shown).await;
+    }
+    before.close().await;
+    let mut after = world.socket("/topics/cam/live?from=resume&group=tv").await;
+    assert_eq!(after.first_wanted().await, 104);
+    // The older one's end takes nothing away from a newer one that stays.
+    let mut other = world.socket("/topics/cam/live?from=start&group=tv").await;
+    other.text("init").await;
+    other.close().await;
+    // Until that has ended what is said here is passed over, and a player says it again as it plays.
+    let stands = async || world.kafka.committed("tv", "cam").await.unwrap()[0].offset;
+    let mut offset = 200;
+    while stands().await < Some(201) {
+        let shown = format!(r#"{{"type":"shown","partition":0,"offset":{offset}}}"#);
+        after.say(&shown).await;
+        offset += 1;
+        assert!(offset < 400, "{:?}", stands().await);
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    world.end().await;
+}
+
 async fn committed(world: &World, group: &str, want: i64) {
     for _ in 0..200 {
         let committed = world.kafka.committed(group, "cam").await.unwrap();

@@ -89,7 +89,7 @@ async fn asked(
             "connect with ws://, or ask for /topics/{topic}/video.mp4"
         )));
     }
-    let committer = Committer::of_player(app, &topic, &from, params.group()?);
+    let committer = Committer::of_player(app, &topic, &from, params.group()?).await;
     Ok(Asked {
         feed: Feed::open(
             &app.kafka,

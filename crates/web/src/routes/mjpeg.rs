@@ -57,7 +57,7 @@ pub async fn answer(app: Arc<App>, topic: String, params: &Params) -> Result<Res
         )));
     }
     check_from(&app, &topic, &from).await?;
-    let committer = Committer::new(&app, &topic, &from);
+    let committer = Committer::new(&app, &topic, &from).await;
     let wanted = wanted(params, false);
     let stills = if from == From::Live {
         Stills::live(&app.hubs, &topic, form, wanted)

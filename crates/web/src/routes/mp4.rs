@@ -50,7 +50,7 @@ async fn mp4(
         );
     }
     check_from(&app, &topic, &from).await?;
-    let committer = Committer::new(&app, &topic, &from);
+    let committer = Committer::new(&app, &topic, &from).await;
     let sound = app.watcher.sample(&topic).await?.sound;
     let shutdown = app.shutdown.clone().cancelled_owned();
     let file = File {

@@ -47,7 +47,7 @@ async fn records(
         topic::check_partition(&info, partition)?;
     }
     // Also for one that goes on behind its last record: the group is still its own.
-    let committer = Committer::new(&app, &topic, &from);
+    let committer = Committer::new(&app, &topic, &from).await;
     if info.partitions.len() == 1
         && let Some(seen) = headers.get("last-event-id").and_then(last_seen)
     {
