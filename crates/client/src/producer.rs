@@ -115,6 +115,16 @@ struct Outgoing<'a> {
     timestamp: Option<Timestamp>,
 }
 
+/// What the library is to be told so that it does not stamp a record itself, as it does where it is given 0. -1 stands for no time
+/// in the protocol too.
+fn time_as_read(at: Option<Timestamp>) -> Timestamp {
+    match at {
+        None => Timestamp(-1),
+        Some(Timestamp(0)) => Timestamp(1),
+        Some(at) => at,
+    }
+}
+
 fn owned_headers<'a>(
     count: usize,
     headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
@@ -344,7 +354,8 @@ impl Producer {
         self.hand_over(outgoing, headers).await
     }
 
-    /// Hands over a record as it was read, to the topic and partition of the same name and number, with its time.
+    /// Hands over a record as it was read, to the topic and partition of the same name and number, with its time, or none where it
+    /// has none. (Of 1970's first millisecond, 0, it becomes the second.)
     pub async fn send_as_read(&self, record: &Record) -> Result<DeliveryFuture, ClientError> {
         let headers = owned_headers(
             record.headers.len(),
@@ -359,7 +370,7 @@ impl Producer {
             partition: Some(record.partition),
             key: record.key.as_deref(),
             value: record.value.as_deref(),
-            timestamp: record.timestamp,
+            timestamp: Some(time_as_read(record.timestamp)),
         };
         self.hand_over(outgoing, headers).await
     }
@@ -490,5 +501,22 @@ impl Future for DeliveryFuture {
             ready!(Pin::new(&mut self.receiver).poll(context))
                 .unwrap_or_else(|_| Err(never_known())),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_was_read_is_never_stamped_with_the_time_of_now() {
+        for (read, told) in [
+            (None, -1),
+            (Some(0), 1),
+            (Some(1), 1),
+            (Some(1_700_000_000_000), 1_700_000_000_000),
+        ] {
+            assert_eq!(time_as_read(read.map(Timestamp)), Timestamp(told));
+        }
     }
 }

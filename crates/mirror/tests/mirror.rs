@@ -81,6 +81,25 @@ async fn records_go_along_with_keys_headers_times_partitions_and_offsets_and_top
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_without_a_time_has_none_on_the_other_side_and_one_of_1970_stays_there() {
+    let world = World::new().await;
+    world.from.create_topic(TopicSpec::new("t")).await.unwrap();
+    let producer = world.from.producer(ProducerOptions::default()).unwrap();
+    for at in [-1, 1, AT, -1] {
+        let record = NewRecord::new("t", "value").timestamp(Timestamp(at));
+        drop(producer.send(record).await.unwrap());
+    }
+    within(producer.flush()).await.unwrap();
+    world.once(only("t")).await.unwrap();
+    let times: Vec<Option<i64>> = all(&world.to, "t")
+        .await
+        .iter()
+        .map(|record| record.timestamp.map(|at| at.0))
+        .collect();
+    assert_eq!(times, [None, Some(1), Some(AT), None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_goes_on_at_exactly_its_next_record_where_transactions_have_moved_the_offsets() {
     let world = World::new().await;
     world.from.create_topic(TopicSpec::new("t")).await.unwrap();
