@@ -55,14 +55,6 @@ function connections(page: Page): string[] {
   return opened;
 }
 
-/** The time in the pixels of the picture that the server gives for a moment. */
-async function pictureAt(page: Page, topic: string, at_ms: number): Promise<number> {
-  await page.goto('/healthz');
-  await page.setContent(`<img src="/topics/${topic}/snapshot.jpg?at=${encodeURIComponent(iso(at_ms))}">`);
-  await expect.poll(() => timeOnScreen(page, 'img')).not.toBeNull();
-  return (await timeOnScreen(page, 'img'))!;
-}
-
 async function clickAt(page: Page, part: number): Promise<void> {
   const box = (await line(page).boundingBox())!;
   await page.mouse.click(box.x + box.width * part, box.y + box.height / 2);
@@ -345,6 +337,7 @@ test('a film published at once has its length on the line, and a click shows the
     await weir(request, 'export', card, film, '--from', '-14s', '--to', '-4s');
     await weir(request, 'publish', 'video', film, '--topic', topic, '--pace', 'max');
     const { from_ms, to_ms, length_ms } = await timelineOf(request, topic);
+    await openCard(page, `/t/${topic}?t=0`);
     // As far as the card's own pictures lie apart, first to last.
     const first = await pictureAt(page, topic, from_ms);
     const last = await pictureAt(page, topic, to_ms);
@@ -353,7 +346,6 @@ test('a film published at once has its length on the line, and a click shows the
     const middle = from_ms + Math.round(length_ms / 2);
     expect(Math.abs((await pictureAt(page, topic, middle)) - first - (middle - from_ms))).toBeLessThan(close_ms);
 
-    await openAt(page, `/t/${topic}?t=0`);
     await page.keyboard.press(' ');
     await expect(line(page)).toHaveAttribute('aria-valuemax', String(Math.round(length_ms / 1000)));
     await clickAt(page, 0.6);
