@@ -2,13 +2,15 @@
 //!
 //! What the viewer sends is always read, so that closing and pings work.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -31,63 +33,10 @@ const GOOD_BYE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Gone;
 
-/// The sending side.
-pub struct Outlet {
-    sink: SplitSink<WebSocket, Message>,
+/// A viewer's WebSocket.
+pub struct Socket {
+    socket: WebSocket,
     shutdown: CancellationToken,
-}
-
-/// The receiving side.
-pub struct Inlet {
-    stream: SplitStream<WebSocket>,
-}
-
-impl Outlet {
-    /// Puts an event into the socket's buffer.
-    pub async fn event(&mut self, event: &impl Serialize) -> Result<(), Gone> {
-        let text = serde_json::to_string(event).map_err(|_| Gone)?;
-        self.feed(Message::Text(text.into())).await
-    }
-
-    /// Puts bytes into the socket's buffer.
-    pub async fn binary(&mut self, bytes: Bytes) -> Result<(), Gone> {
-        self.feed(Message::Binary(bytes)).await
-    }
-
-    /// Sends what is in the buffer.
-    pub async fn flush(&mut self) -> Result<(), Gone> {
-        tokio::select! {
-            sent = tokio::time::timeout(STALLED, self.sink.flush()) => match sent {
-                Ok(Ok(())) => Ok(()),
-                _ => Err(Gone),
-            },
-            () = self.shutdown.cancelled() => Err(Gone),
-        }
-    }
-
-    async fn feed(&mut self, message: Message) -> Result<(), Gone> {
-        tokio::select! {
-            sent = tokio::time::timeout(STALLED, self.sink.feed(message)) => match sent {
-                Ok(Ok(())) => Ok(()),
-                _ => Err(Gone),
-            },
-            () = self.shutdown.cancelled() => Err(Gone),
-        }
-    }
-
-    /// Says good-bye; waits for nothing, or, given what the viewer says, a moment for its good-bye: what it had sent and nobody had
-    /// read would reset the connection, and take our last words with it.
-    pub async fn close(mut self, code: u16, reason: &'static str, inlet: Option<Inlet>) {
-        let frame = CloseFrame {
-            code,
-            reason: reason.into(),
-        };
-        let closing = self.sink.send(Message::Close(Some(frame)));
-        let closed = tokio::time::timeout(Duration::from_millis(200), closing).await;
-        if let (Ok(Ok(())), Some(mut inlet)) = (closed, inlet) {
-            let _ = tokio::time::timeout(GOOD_BYE, inlet.hung_up()).await;
-        }
-    }
 }
 
 /// What a viewer says.
@@ -101,10 +50,30 @@ pub enum Heard {
     HungUp,
 }
 
-impl Inlet {
+impl Socket {
+    /// Puts an event into the socket's buffer.
+    pub async fn event(&mut self, event: &impl Serialize) -> Result<(), Gone> {
+        let text = serde_json::to_string(event).map_err(|_| Gone)?;
+        self.feed(Message::Text(text.into())).await
+    }
+
+    /// Puts bytes into the socket's buffer.
+    pub async fn binary(&mut self, bytes: Bytes) -> Result<(), Gone> {
+        self.feed(Message::Binary(bytes)).await
+    }
+
+    /// Sends what is in the buffer.
+    pub async fn flush(&mut self) -> Result<(), Gone> {
+        taken(self.socket.flush(), &self.shutdown).await
+    }
+
+    async fn feed(&mut self, message: Message) -> Result<(), Gone> {
+        taken(self.socket.feed(message), &self.shutdown).await
+    }
+
     /// The next thing the viewer says. Cancel-safe.
     pub async fn next(&mut self) -> Heard {
-        match self.stream.next().await {
+        match self.socket.next().await {
             Some(Ok(Message::Text(text))) => Heard::Text(text),
             Some(Ok(Message::Close(_)) | Err(_)) | None => Heard::HungUp,
             Some(Ok(_)) => Heard::Noise,
@@ -114,6 +83,45 @@ impl Inlet {
     /// Returns when the viewer hangs up; what it says is passed over. Cancel-safe.
     pub async fn hung_up(&mut self) {
         while !matches!(self.next().await, Heard::HungUp) {}
+    }
+
+    /// Says good-bye and waits for nothing.
+    async fn leave(&mut self, code: u16, reason: &'static str) -> bool {
+        let frame = CloseFrame {
+            code,
+            reason: reason.into(),
+        };
+        let closing = self.socket.send(Message::Close(Some(frame)));
+        let closed = tokio::time::timeout(Duration::from_millis(200), closing).await;
+        matches!(closed, Ok(Ok(())))
+    }
+
+    /// Says good-bye and waits a moment for the viewer's: what it had sent and nobody had read would reset the connection, and
+    /// take our last words with it.
+    pub async fn close(mut self, code: u16, reason: &'static str) {
+        if self.leave(code, reason).await {
+            let _ = tokio::time::timeout(GOOD_BYE, self.hung_up()).await;
+        }
+    }
+}
+
+/// Waits until the viewer's socket has taken what is sent, for [`STALLED`] at most. Nearly always it does so at once: a thousand
+/// viewers' timers and looks at the server's end are begun only where it does not.
+async fn taken(
+    sending: impl Future<Output = Result<(), axum::Error>>,
+    shutdown: &CancellationToken,
+) -> Result<(), Gone> {
+    let mut sending = pin!(sending);
+    let at_once = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
+    if let Poll::Ready(sent) = at_once {
+        return sent.map_err(|_| Gone);
+    }
+    tokio::select! {
+        sent = tokio::time::timeout(STALLED, sending) => match sent {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Gone),
+        },
+        () = shutdown.cancelled() => Err(Gone),
     }
 }
 
@@ -126,11 +134,11 @@ pub fn answer<Asked, Served, Event>(
     asked: Result<Asked, Problem>,
     shutdown: CancellationToken,
     as_event: fn(Problem) -> Event,
-    serve: impl FnOnce(Asked, Outlet, Inlet) -> Served + Send + 'static,
+    serve: impl FnOnce(Asked, Socket) -> Served + Send + 'static,
 ) -> Response
 where
     Asked: Send + 'static,
-    Served: Future<Output = Option<Outlet>> + Send,
+    Served: Future<Output = Option<Socket>> + Send,
     Event: Serialize + Send + Sync + 'static,
 {
     let Some(upgrade) = upgrade else {
@@ -148,23 +156,17 @@ where
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .on_upgrade(move |socket| async move {
-            let (sink, stream) = socket.split();
-            let mut outlet = Outlet { sink, shutdown };
-            let inlet = Inlet { stream };
+            let mut socket = Socket { socket, shutdown };
             match asked {
                 Ok(asked) => {
-                    if let Some(outlet) = serve(asked, outlet, inlet).await {
-                        outlet
-                            .close(close_code::AWAY, "the server stops", None)
-                            .await;
+                    if let Some(mut socket) = serve(asked, socket).await {
+                        socket.leave(close_code::AWAY, "the server stops").await;
                     }
                 }
                 Err(problem) => {
-                    let told = outlet.event(&as_event(problem)).await;
+                    let told = socket.event(&as_event(problem)).await;
                     if told.is_ok() {
-                        outlet
-                            .close(close_code::POLICY, "refused", Some(inlet))
-                            .await;
+                        socket.close(close_code::POLICY, "refused").await;
                     }
                 }
             }

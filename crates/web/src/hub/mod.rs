@@ -17,8 +17,10 @@ pub mod tracks;
 pub mod transcode;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -92,10 +94,14 @@ struct State {
     standing: Option<Item>,
 }
 
-struct Seat {
-    queue: Mutex<Queue>,
-    chooser: Mutex<Chooser>,
-    filled: Notify,
+/// What waits for one viewer.
+type Seat = Mutex<Place>;
+
+struct Place {
+    queue: Queue,
+    chooser: Chooser,
+    /// The viewer has found the queue empty.
+    waiting: Option<Waker>,
 }
 
 /// One viewer of a hub.
@@ -196,11 +202,11 @@ impl Hub {
         if let Some(standing) = &state.standing {
             queue.note(standing.clone());
         }
-        let seat = Arc::new(Seat {
-            queue: Mutex::new(queue),
-            chooser: Mutex::new(chooser),
-            filled: Notify::new(),
-        });
+        let seat = Arc::new(Mutex::new(Place {
+            queue,
+            chooser,
+            waiting: None,
+        }));
         state.seats.push(seat.clone());
         self.viewers.fetch_add(1, Ordering::AcqRel);
         self.metrics.viewers.add(1);
@@ -215,14 +221,15 @@ impl Hub {
     fn push(&self, picture: &Arc<Picture>) {
         let mut state = held(&self.state);
         state.keep(picture);
+        let mut lost = 0;
         for seat in &state.seats {
-            if !held(&seat.chooser).takes(picture) {
-                continue;
-            }
-            let lost = held(&seat.queue).push(picture);
-            seat.filled.notify_one();
-            self.metrics.pictures_skipped.add(lost);
+            fill(seat, |place| {
+                if place.chooser.takes(picture) {
+                    lost += place.queue.push(picture);
+                }
+            });
         }
+        self.metrics.pictures_skipped.add(lost);
         self.metrics.pictures.add(1);
     }
 
@@ -234,10 +241,11 @@ impl Hub {
             gop.push_sound(sound);
         }
         for seat in &state.seats {
-            if held(&seat.chooser).hears(sound) {
-                held(&seat.queue).push_sound(sound);
-                seat.filled.notify_one();
-            }
+            fill(seat, |place| {
+                if place.chooser.hears(sound) {
+                    place.queue.push_sound(sound);
+                }
+            });
         }
     }
 
@@ -245,8 +253,7 @@ impl Hub {
     fn note(&self, note: Item) {
         let mut state = held(&self.state);
         for seat in &state.seats {
-            held(&seat.queue).note(note.clone());
-            seat.filled.notify_one();
+            fill(seat, |place| place.queue.note(note.clone()));
         }
         state.standing = match note {
             Item::Reconnected => None,
@@ -337,26 +344,31 @@ impl State {
 impl Viewer {
     /// The next item. Cancel-safe. After `Ended` comes nothing more: it waits for ever.
     pub async fn next(&mut self) -> Item {
-        loop {
-            if self.ended {
-                std::future::pending::<()>().await;
-            }
-            if let Some(item) = self.try_next() {
-                self.ended = matches!(item, Item::Ended(_));
-                return item;
-            }
-            self.seat.filled.notified().await;
+        if self.ended {
+            std::future::pending::<()>().await;
         }
+        let item = poll_fn(|cx| {
+            let mut place = held(&self.seat);
+            let item = place.queue.pop();
+            if item.is_none() {
+                place.waiting = Some(cx.waker().clone());
+            }
+            item.map_or(Poll::Pending, Poll::Ready)
+        });
+        let item = item.await;
+        self.ended = matches!(item, Item::Ended(_));
+        item
     }
 
     /// The next item if it is there.
     pub fn try_next(&mut self) -> Option<Item> {
-        held(&self.seat.queue).pop()
+        held(&self.seat).queue.pop()
     }
 
     /// The keys that the pictures of the topic come under, and the one shown.
     pub fn keys(&self) -> (Vec<Option<Bytes>>, Option<Bytes>) {
-        let shown = held(&self.seat.chooser)
+        let shown = held(&self.seat)
+            .chooser
             .track()
             .and_then(|track| track.key.clone());
         let state = held(&self.hub.state);
@@ -374,7 +386,22 @@ impl Viewer {
 
     /// Drops everything up to and with this record, if it is waiting here, and gives its picture.
     pub fn go_behind(&mut self, partition: i32, offset: i64) -> Option<Arc<Picture>> {
-        held(&self.seat.queue).go_behind(partition, offset)
+        held(&self.seat).queue.go_behind(partition, offset)
+    }
+}
+
+/// Puts something into a viewer's queue, and wakes the viewer if that was empty and no longer is.
+fn fill(seat: &Seat, put: impl FnOnce(&mut Place)) {
+    let mut place = held(seat);
+    put(&mut place);
+    let waiting = if place.queue.is_empty() {
+        None
+    } else {
+        place.waiting.take()
+    };
+    drop(place);
+    if let Some(waiting) = waiting {
+        waiting.wake();
     }
 }
 

@@ -110,6 +110,11 @@ impl Queue {
         self.items.push_back(note);
     }
 
+    /// Whether there is nothing to give.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// Gives the next item.
     pub fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front();

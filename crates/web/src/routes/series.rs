@@ -27,7 +27,7 @@ use crate::series::reduce::Grid;
 use crate::series::text::{self, Format};
 use crate::series::{Intake, MAX_COLUMNS, MAX_NAME_BYTES, MAX_SERIES};
 use crate::server::App;
-use crate::socket::{self, Gone, Inlet, Outlet};
+use crate::socket::{self, Gone, Socket};
 
 pub const ROUTE: Route = Route {
     path: "/topics/{topic}/series",
@@ -58,7 +58,7 @@ async fn series(
             batches,
             app.shutdown.clone(),
             |problem| SeriesEvent::Error { problem },
-            move |batches, outlet, inlet| serve(app, batches, outlet, inlet),
+            move |batches, socket| serve(app, batches, socket),
         );
     }
     let answered = async {
@@ -237,30 +237,23 @@ async fn batches(
     Ok(Batches::new(reader, partitions, clock, wanted.intake, grid))
 }
 
-async fn serve(
-    app: Arc<App>,
-    mut batches: Batches,
-    mut outlet: Outlet,
-    mut inlet: Inlet,
-) -> Option<Outlet> {
+async fn serve(app: Arc<App>, mut batches: Batches, mut socket: Socket) -> Option<Socket> {
     loop {
         let event = tokio::select! {
             event = batches.next() => event,
-            () = inlet.hung_up() => return None,
-            () = app.shutdown.cancelled() => return Some(outlet),
+            () = socket.hung_up() => return None,
+            () = app.shutdown.cancelled() => return Some(socket),
         };
         let Some(event) = event else {
-            outlet
-                .close(close_code::ERROR, "it ends here", Some(inlet))
-                .await;
+            socket.close(close_code::ERROR, "it ends here").await;
             return None;
         };
         let written = async {
-            outlet.event(&event).await?;
-            outlet.flush().await
+            socket.event(&event).await?;
+            socket.flush().await
         };
         if let Err(Gone) = written.await {
-            return app.shutdown.is_cancelled().then_some(outlet);
+            return app.shutdown.is_cancelled().then_some(socket);
         }
     }
 }
