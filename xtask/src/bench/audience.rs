@@ -1,8 +1,11 @@
 //! Viewers by the thousand in one thread: sockets that ask for a WebSocket, read what comes as fast as it comes, and throw it away.
 //!
-//! Of weir's player socket the 32 bytes in front of each picture are read: how old it is, and whether one is missing before it. Nothing
-//! is decoded and nothing is kept, so that the machine is left to the server. Linux alone: the sockets are waited for with epoll.
+//! Of weir's player socket the 32 bytes in front of each picture are read: how old it is, and whether one is missing before it. Of any
+//! server's the last bytes of a message, by which all viewers' messages of one picture are known: how long after the first of
+//! them the others read it. Nothing is decoded and nothing is kept, so that the machine is left to the server. Linux alone: the
+//! sockets are waited for with epoll.
 
+use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,6 +18,12 @@ use rustix::fd::OwnedFd;
 const BUFFER_BYTES: usize = 256 << 10;
 /// What is looked at of a message.
 const LOOKED_AT: usize = 32;
+/// By which a message is known: the end of a picture's slices.
+const TAIL: usize = 8;
+/// Shorter messages are no pictures.
+const SHORTEST_PICTURE: u64 = 200;
+/// The same bytes again after so long are the film's next round.
+const ROUND_US: i64 = 10_000_000;
 /// How long a server may take to make a WebSocket of a connection.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -26,6 +35,8 @@ pub(super) struct Audience {
     seen: Seen,
     /// Pictures that were captured earlier are not counted.
     counted_from_ms: i64,
+    /// When the first viewer had read a picture, in µs since 1970, by the picture's last bytes.
+    first_read_us: HashMap<[u8; TAIL], i64>,
 }
 
 /// What the viewers that read have seen since [`Audience::count`].
@@ -33,6 +44,8 @@ pub(super) struct Audience {
 pub(super) struct Seen {
     /// How old each picture was when it had been read, in ms, shortest first once it is handed out.
     pub delays_ms: Vec<f64>,
+    /// How long after the first viewer each had read a picture, in ms, likewise.
+    pub behind_first_ms: Vec<f64>,
     /// Pictures that are missing between two that came.
     pub lost: u64,
     /// Bytes read.
@@ -52,6 +65,7 @@ struct Viewer {
 struct Message {
     head: [u8; 10 + LOOKED_AT],
     have: usize,
+    tail: [u8; TAIL],
     /// Bytes still to come of what is not looked at, once its beginning is there.
     left: Option<u64>,
 }
@@ -59,7 +73,9 @@ struct Message {
 /// A message that has come: its first bytes, as far as they are looked at.
 struct Come<'m> {
     binary: bool,
+    len_bytes: u64,
     begins: &'m [u8],
+    tail: [u8; TAIL],
 }
 
 impl Audience {
@@ -71,6 +87,7 @@ impl Audience {
             buffer: vec![0; BUFFER_BYTES],
             seen: Seen::default(),
             counted_from_ms: i64::MAX,
+            first_read_us: HashMap::new(),
         })
     }
 
@@ -116,6 +133,7 @@ impl Audience {
         self.counted_from_ms = i64::MAX;
         let mut seen = std::mem::take(&mut self.seen);
         seen.delays_ms.sort_by(f64::total_cmp);
+        seen.behind_first_ms.sort_by(f64::total_cmp);
         seen
     }
 
@@ -179,16 +197,26 @@ impl Audience {
         };
         let now_us = now_us();
         self.seen.bytes += count as u64;
+        let counts = now_us / 1_000 >= self.counted_from_ms;
         let (last_offset, seen) = (&mut viewer.last_offset, &mut self.seen);
+        let firsts = &mut self.first_read_us;
         let mut rest = self.buffer.get(..count).unwrap_or_default();
         while !rest.is_empty() {
             rest = viewer.message.take(rest, |come| {
+                if counts && come.binary && come.len_bytes >= SHORTEST_PICTURE {
+                    let first = firsts.entry(come.tail).or_insert(now_us);
+                    if now_us - *first > ROUND_US {
+                        *first = now_us;
+                    }
+                    seen.behind_first_ms.push((now_us - *first) as f64 / 1e3);
+                }
                 let Some((offset, timestamp_ms)) = picture(&come) else {
                     return;
                 };
                 if timestamp_ms >= self.counted_from_ms {
-                    seen.delays_ms
-                        .push((now_us - timestamp_ms * 1_000) as f64 / 1_000.0);
+                    // The timestamp names a whole millisecond: its middle is meant.
+                    let captured_us = timestamp_ms * 1_000 + 500;
+                    seen.delays_ms.push((now_us - captured_us) as f64 / 1e3);
                     let missing = last_offset.map_or(0, |last| offset - last - 1);
                     seen.lost += u64::try_from(missing).unwrap_or(0);
                 }
@@ -217,6 +245,7 @@ impl Message {
         Self {
             head: [0; 10 + LOOKED_AT],
             have: 0,
+            tail: [0; TAIL],
             left: None,
         }
     }
@@ -246,11 +275,21 @@ impl Message {
         };
         let skipped = left.min(rest.len() as u64);
         self.left = Some(left - skipped);
+        let taken = rest.get(..skipped as usize).unwrap_or_default();
+        if let Some(tail) = taken.last_chunk() {
+            self.tail = *tail;
+        } else {
+            self.tail.rotate_left(taken.len());
+            let kept = TAIL - taken.len();
+            self.tail[kept..].copy_from_slice(taken);
+        }
         if left == skipped {
-            let (head_bytes, _) = self.lengths();
+            let (head_bytes, len_bytes) = self.lengths();
             come(Come {
                 binary: self.head[0] & 0x0f == 2,
+                len_bytes: len_bytes.unwrap_or(0),
                 begins: self.head.get(head_bytes..self.have).unwrap_or_default(),
+                tail: self.tail,
             });
             (self.have, self.left) = (0, None);
         }
@@ -342,13 +381,19 @@ mod tests {
             let mut come = Vec::new();
             for mut part in bytes.chunks(step) {
                 while !part.is_empty() {
-                    part = message.take(part, |m| come.push((m.binary, m.begins.to_vec())));
+                    part = message.take(part, |m| {
+                        let tail = (m.len_bytes >= SHORTEST_PICTURE).then_some(m.tail);
+                        come.push((m.binary, m.begins.to_vec(), tail));
+                    });
                 }
             }
             let wanted: Vec<_> = lengths
                 .iter()
                 .enumerate()
-                .map(|(n, len)| (n % 2 == 0, payload((*len).min(LOOKED_AT))))
+                .map(|(n, len)| {
+                    let tail = (*len >= 200).then(|| *payload(*len).last_chunk().unwrap());
+                    (n % 2 == 0, payload((*len).min(LOOKED_AT)), tail)
+                })
                 .collect();
             assert_eq!(come, wanted, "in parts of {step}");
         }
@@ -362,7 +407,9 @@ mod tests {
         begins.extend([0; 8]);
         let come = |binary| Come {
             binary,
+            len_bytes: 32,
             begins: &begins,
+            tail: [0; TAIL],
         };
         assert_eq!(picture(&come(true)), Some((42, 1_700_000_000_000)));
         assert_eq!(picture(&come(false)), None);

@@ -108,12 +108,14 @@ fn viewers(bench: &Bench) -> Result<Vec<Figure>> {
         let base = *first.get_or_insert(cost.resident_bytes);
         let each = (cost.resident_bytes - base) / (count.max(2) - 1) as f64;
         figures.push(one(
-            &format!("watching one 720p camera: {count}; processor above none; delay p50, p99; memory a viewer; pictures lost"),
+            &format!("watching one 720p camera: {count}; processor above none; delay p50, p99; behind the first viewer p50, p99; memory a viewer; pictures lost"),
             format!(
-                "{:.1} % of a core; {:.1}, {:.1} ms; {:.0} kB; {}",
+                "{:.1} % of a core; {:.1}, {:.1} ms; {:.1}, {:.1} ms; {:.0} kB; {}",
                 cost.cpu - none.cpu,
                 at(&cost.seen.delays_ms, 0.5),
                 at(&cost.seen.delays_ms, 0.99),
+                at(&cost.seen.behind_first_ms, 0.5),
+                at(&cost.seen.behind_first_ms, 0.99),
                 each / 1e3,
                 cost.seen.lost
             ),
@@ -175,11 +177,13 @@ fn go2rtc(bench: &Bench, film: &Path) -> Result<Figure> {
     let each = (last.resident_bytes - first.resident_bytes) / (count - 1) as f64;
     Ok(one(
         &format!(
-            "the same film and {count} viewers at go2rtc 1.9.13, beside: processor above one; memory a viewer"
+            "the same film and {count} viewers at go2rtc 1.9.13, beside: processor above one; behind the first viewer p50, p99; memory a viewer"
         ),
         format!(
-            "go2rtc: {:.1} % of a core; {:.0} kB",
+            "go2rtc: {:.1} % of a core; {:.1}, {:.1} ms; {:.0} kB",
             last.cpu - first.cpu,
+            at(&last.seen.behind_first_ms, 0.5),
+            at(&last.seen.behind_first_ms, 0.99),
             each / 1e3
         ),
         &format!(
