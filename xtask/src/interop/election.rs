@@ -21,7 +21,9 @@ pub(super) const CASES: &[Case] = &[Case {
 }];
 
 fn election(context: &Context) -> Result<String> {
-    let mut three = Three::start(context, SHORTENED)?;
+    // The last of a name counts: as Kafka comes, so that there is time to see that the broker is silent before it is gone.
+    let settings = format!("{SHORTENED}broker.session.timeout.ms=9000\n");
+    let mut three = Three::start(context, &settings)?;
     let folder = context.folder("election")?;
     let bootstrap = three.addresses();
     let weir = |arguments: &[&str]| -> Result<Command> {
