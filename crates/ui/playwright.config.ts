@@ -7,6 +7,8 @@ const artefacts = process.env['ARTEFACTS'] ?? 'artefacts';
 
 export default defineConfig({
   testDir: 'e2e',
+  // Those need more than one server, and somebody who does things to them: `cargo xtask interop`.
+  testIgnore: process.env['INTEROP'] ? [] : ['interop/**'],
   outputDir: `${artefacts}/failed`,
   // One browser at a time: they decode video.
   workers: 1,

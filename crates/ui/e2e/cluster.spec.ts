@@ -110,6 +110,19 @@ test('a broker that is away, a partition without a leader and too few in sync ar
   await expect(page.getByRole('log').locator('li').first()).toContainText('video/0: leader 2 → 3');
 });
 
+test('a partition whose leader does not answer says so while Kafka still counts on it', async ({ page }) => {
+  const silent: Cluster = {
+    ...electing,
+    brokers: electing.brokers.map((broker) => (broker.id === 3 ? { ...broker, state: 'silent', since_ms: Date.UTC(2026, 0, 31, 12, 3, 24) } : broker)),
+    topics: electing.topics.slice(2),
+    partitions: { all: 1, leaderless: 0, too_few_in_sync: 0, under_replicated: 0 },
+  };
+  await open(page, silent);
+  await expect(page.getByText('2 partitions are led by a broker that does not answer')).toBeVisible();
+  await expect(page.locator('[data-broker="3"]')).toContainText('Does not answer since');
+  await expect(page.locator('[data-topic="words"]')).toContainText('its leader does not answer');
+});
+
 test('fifty brokers and two thousand partitions stay usable', async ({ page }) => {
   const ids = Array.from({ length: 50 }, (_, i) => i + 1);
   await open(page, {

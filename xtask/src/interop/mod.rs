@@ -13,6 +13,7 @@ mod cluster;
 mod disk;
 mod durability;
 mod election;
+mod election_page;
 mod failover;
 pub(crate) mod hdfs;
 mod hostile;
@@ -70,6 +71,7 @@ fn cases() -> Vec<&'static Case> {
         cluster::CASES,
         mirror::CASES,
         election::CASES,
+        election_page::CASES,
         failover::CASES,
         secure::CASES,
         archive::CASES,

@@ -29,6 +29,17 @@ test('a cluster that is well is one sentence, and one that is not says the worst
   expect(ill[2]!.text).toBe('1 broker is away');
 });
 
+test('a dead broker that Kafka still counts on is more than a broker that is away', () => {
+  const ill = headline({
+    ...well,
+    brokers: [...well.brokers, { id: 2, address: 'b:1', state: 'silent', since_ms: 5, leads: 1, replicas: 1, in_sync: 1 }],
+  });
+  expect(ill).toEqual([
+    { tone: 'bad', text: '1 partition is led by a broker that does not answer: nothing is read or written there until another leads' },
+    { tone: 'warn', text: '1 broker is away' },
+  ]);
+});
+
 test('a broker says since when it is as it is, where that is known', () => {
   const broker = well.brokers[0]!;
   expect(brokerSays(broker, 0)).toEqual({ tone: 'live', text: 'Answers' });

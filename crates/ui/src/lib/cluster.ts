@@ -27,6 +27,13 @@ export function headline(cluster: Cluster): Said[] {
       text: `${of(partitions.too_few_in_sync, 'partition has', 'partitions have')} fewer replicas in sync than min.insync.replicas: records with acks=all wait until brokers are back`,
     });
   }
+  const stuck = brokers.filter(({ state }) => state !== 'up').reduce((sum, { leads }) => sum + leads, 0);
+  if (stuck > 0) {
+    said.push({
+      tone: 'bad',
+      text: `${of(stuck, 'partition is', 'partitions are')} led by a broker that does not answer: nothing is read or written there until another leads`,
+    });
+  }
   const away = brokers.filter(({ state }) => state !== 'up').length;
   if (away > 0) said.push({ tone: 'warn', text: `${of(away, 'broker is', 'brokers are')} away` });
   if (partitions.under_replicated > 0) {
@@ -53,6 +60,9 @@ export function brokerSays(broker: ClusterBroker, now_ms: number): Said {
       return { tone: 'bad', text: broker.since_ms === null ? 'Gone' : `Gone${since}` };
   }
 }
+
+/** The brokers that do not answer, whatever Kafka counts on. */
+export const silent = (cluster: Cluster): Set<number> => new Set(cluster.brokers.filter(({ state }) => state !== 'up').map(({ id }) => id));
 
 export type Role = 'leads' | 'in sync' | 'out of sync';
 
