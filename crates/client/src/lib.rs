@@ -41,6 +41,7 @@ pub use producer::{Acks, Compression, Delivered, DeliveryFuture, Producer, Produ
 pub use quorum::Controller;
 pub use reader::{Event, Isolation, Reader, ReaderOptions};
 pub use record::{NewRecord, Record};
+pub use standstill::GOING_ON;
 pub use topic_settings::Setting;
 pub use topics::{BrokerInfo, Created, PartitionInfo, TopicInfo, TopicSpec};
 pub use transaction::TransactionalProducer;

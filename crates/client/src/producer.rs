@@ -12,7 +12,7 @@ use std::time::Duration;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use weir_base::time::Timestamp;
 
 use crate::context::{Background, Context, Trouble, locked};
@@ -448,15 +448,14 @@ impl Producer {
         self.take_failure().map_or(Ok(()), Err)
     }
 
-    /// What holds up the records under way once nothing has been acknowledged for a second, as a sentence; nothing while they flow.
-    /// It changes when the cause does. The library tries on meanwhile.
-    pub fn standstill(&self) -> watch::Receiver<Option<ClientError>> {
-        self.inner.standstill.subscribe()
-    }
-
     /// Bytes under way, as far as the bound counts them.
     pub fn in_flight_bytes(&self) -> usize {
         (self.inner.room_bytes as usize).saturating_sub(self.inner.room.available_permits())
+    }
+
+    /// What looks after its records.
+    pub(crate) fn watched(&self) -> &Standstill {
+        &self.inner.standstill
     }
 
     /// The library's producer.

@@ -9,24 +9,30 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use weir_base::progress::Progress;
 
 use crate::cluster::MIN_IN_SYNC;
 use crate::context::locked;
 use crate::producer::Acks;
 use crate::topics::{BrokerInfo, TopicInfo};
-use crate::{ClientError, Kafka};
+use crate::{ClientError, Kafka, Producer};
 
 /// Between two looks whether anything was acknowledged.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// So many looks in a row without an acknowledgement are a standstill.
 const LOOKS: u32 = 2;
+/// Topics that are looked at: a transaction has lines in one, and the place behind them in another.
+const TOPICS: usize = 2;
+
+/// What is said when records wait no more.
+pub const GOING_ON: &str = "records are acknowledged again";
 
 /// What a producer's records are waiting for.
 pub(crate) struct Standstill {
     /// Records acknowledged or given up.
     settled: AtomicU64,
-    /// The topic of the record handed over last.
-    topic: Mutex<Option<Arc<str>>>,
+    /// The topics of the records handed over last, the newest first.
+    topics: Mutex<Vec<Arc<str>>>,
     why: watch::Sender<Option<ClientError>>,
 }
 
@@ -34,7 +40,7 @@ impl Default for Standstill {
     fn default() -> Self {
         Self {
             settled: AtomicU64::new(0),
-            topic: Mutex::default(),
+            topics: Mutex::default(),
             why: watch::Sender::new(None),
         }
     }
@@ -46,9 +52,11 @@ impl Standstill {
     }
 
     pub(crate) fn sent_to(&self, topic: &Arc<str>) {
-        let mut last = locked(&self.topic);
-        if last.as_ref() != Some(topic) {
-            *last = Some(topic.clone());
+        let mut topics = locked(&self.topics);
+        if topics.first() != Some(topic) {
+            topics.retain(|known| known != topic);
+            topics.insert(0, topic.clone());
+            topics.truncate(TOPICS);
         }
     }
 
@@ -87,11 +95,9 @@ impl Standstill {
                 continue;
             }
             still += 1;
-            let topic = locked(&self.topic).clone();
-            if still >= LOOKS
-                && let Some(topic) = topic
-            {
-                let why = kafka.cannot_write(&topic, acks).await;
+            if still >= LOOKS {
+                let topics = locked(&self.topics).clone();
+                let why = kafka.cannot_write_to(&topics, acks).await;
                 // It may have gone on while the cluster was looked at.
                 if self.settled.load(Ordering::Relaxed) == before {
                     self.set(why);
@@ -101,19 +107,51 @@ impl Standstill {
     }
 }
 
+impl Producer {
+    /// What holds up the records under way once nothing has been acknowledged for a second, as a sentence; nothing while they flow.
+    /// It changes when the cause does. The library tries on meanwhile.
+    pub fn standstill(&self) -> watch::Receiver<Option<ClientError>> {
+        self.watched().subscribe()
+    }
+
+    /// Has somebody told what records wait for, and when they wait no more.
+    pub fn tell_standstill(&self, progress: Arc<dyn Progress>) {
+        let mut standstill = self.standstill();
+        tokio::spawn(async move {
+            while standstill.changed().await.is_ok() {
+                let why = standstill.borrow_and_update().clone();
+                match why {
+                    Some(why) => progress.waiting(&why.to_string()),
+                    None => progress.going_on(GOING_ON),
+                }
+            }
+        });
+    }
+}
+
 impl Kafka {
     /// What keeps records from being written to `topic` just now; nothing where it looks as it should.
     pub async fn cannot_write(&self, topic: &str, acks: Acks) -> Option<ClientError> {
-        let info = match self.cannot_reach(topic, None).await {
-            Ok(info) => info,
-            Err(error) => return Some(error),
-        };
+        self.cannot_write_to(&[topic], acks).await
+    }
+
+    /// The same of any of these topics.
+    async fn cannot_write_to(&self, topics: &[impl AsRef<str>], acks: Acks) -> Option<ClientError> {
+        let mut infos = Vec::new();
+        for topic in topics {
+            match self.cannot_reach(topic.as_ref(), None).await {
+                Ok(info) => infos.push(info),
+                Err(error) => return Some(error),
+            }
+        }
         if acks != Acks::All {
             return None;
         }
-        let name = info.name.clone();
-        let settings = self.min_in_sync(&[name]).await.ok()?;
-        info.too_few_in_sync(*settings.values().next()?)
+        let names: Vec<String> = infos.iter().map(|info| info.name.clone()).collect();
+        let settings = self.min_in_sync(&names).await.ok()?;
+        infos
+            .iter()
+            .find_map(|info| info.too_few_in_sync(*settings.get(&info.name)?))
     }
 
     /// The topic, if each of these partitions (without any: of all) has a leader that answers; else what is in the way.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::producer::{Producer as _, ThreadedProducer};
+use tokio::sync::watch;
 
 use crate::context::{Background, Context};
 use crate::kafka::{hopeless, refused};
@@ -118,6 +119,11 @@ impl TransactionalProducer {
                 Outcome::Ended(error) => return Err(error),
             }
         }
+    }
+
+    /// What holds up the records of a transaction, as [`Producer::standstill`] has it.
+    pub fn standstill(&self) -> watch::Receiver<Option<ClientError>> {
+        self.producer.standstill()
     }
 
     async fn abort(&self) -> Result<(), ClientError> {

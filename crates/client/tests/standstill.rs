@@ -5,11 +5,13 @@
     reason = "a failed expectation is the test's failure"
 )]
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rdkafka::mocking::MockCluster;
+use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::producer::DefaultProducerContext;
 use tokio::sync::watch;
+use weir_base::progress::{Progress, Snapshot};
 use weir_client::{
     Acks, ClientError, Event, From, Kafka, NewRecord, ProducerOptions, ReaderOptions,
 };
@@ -82,6 +84,72 @@ async fn records_that_wait_for_a_leader_say_so_and_go_on_by_themselves() {
     cluster.partition_leader("video", 0, Some(1)).unwrap();
     within(waiting).await.unwrap();
     until(&mut standstill, Option::is_none).await;
+}
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Progress for Told {
+    fn update(&self, _snapshot: &Snapshot) {}
+
+    fn note(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_wants_to_be_told_hears_of_the_standstill_and_of_its_end_once() {
+    let (cluster, kafka) = three();
+    let producer = kafka.producer(ProducerOptions::default()).unwrap();
+    let told = Arc::new(Told::default());
+    producer.tell_standstill(told.clone());
+    let mut standstill = producer.standstill();
+    let send = || producer.send(NewRecord::new("video", "value"));
+    within(send().await.unwrap()).await.unwrap();
+    leader_dies(&cluster);
+    let waiting = send().await.unwrap();
+    let why = until(&mut standstill, Option::is_some).await;
+    cluster.partition_leader("video", 0, Some(1)).unwrap();
+    within(waiting).await.unwrap();
+    until(&mut standstill, Option::is_none).await;
+    let all = || told.0.lock().unwrap().clone();
+    within(async {
+        while all().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(all(), [why.as_str(), weir_client::GOING_ON]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_waits_for_a_leader_says_so_and_is_committed_when_there_is_one() {
+    let (cluster, kafka) = three();
+    cluster
+        .coordinator(MockCoordinator::Transaction("lines".to_owned()), 1)
+        .unwrap();
+    let options = ProducerOptions::default();
+    let producer = within(kafka.transactional_producer("lines", options))
+        .await
+        .unwrap();
+    cluster.create_topic("places", 1, 3).unwrap();
+    cluster.partition_leader("places", 0, Some(1)).unwrap();
+    let records = [
+        NewRecord::new("video", "a line"),
+        NewRecord::new("places", "behind it"),
+    ];
+    within(producer.write(&records)).await.unwrap();
+    leader_dies(&cluster);
+    let mut standstill = producer.standstill();
+    let mut writing = Box::pin(producer.write(&records));
+    let said = tokio::select! {
+        said = until(&mut standstill, Option::is_some) => said,
+        ended = &mut writing => panic!("nothing leads, and it ended with {ended:?}"),
+    };
+    assert!(said.contains("\"video\" has no leader"), "{said}");
+    cluster.partition_leader("video", 0, Some(1)).unwrap();
+    within(writing).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

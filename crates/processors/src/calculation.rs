@@ -166,7 +166,8 @@ impl Job<'_> {
         shutdown: CancellationToken,
     ) -> Result<Summary, ProcessorError> {
         let input = kafka.topic(self.topic).await?;
-        let mut outlet = ResultTopic::open(kafka, self.topic, self.to, C::LAYOUT).await?;
+        let told = progress.clone();
+        let mut outlet = ResultTopic::open(kafka, self.topic, self.to, C::LAYOUT, told).await?;
         let mut calculation = make(input.partitions.len());
         let processor = format!("{} of {}", C::NAME, self.topic);
         let mut ledger = Ledger::new(C::LAYOUT, outlet.partitions(), &processor);

@@ -4,15 +4,16 @@
 //! another without a gap, or somebody else wrote in between and results would be doubled.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use weir_client::{
     ClientError, Event, From, Kafka, NewRecord, Producer, ProducerOptions, ReaderOptions, Record,
     TopicSpec, Watermarks,
 };
 
-use crate::ProcessorError;
 use crate::ledger::Layout;
 use crate::machine::Outlet;
+use crate::{ProcessorError, Progress};
 
 /// Settings that say how long a topic is kept; results take them over from their input.
 const KEPT_LIKE_INPUT: [&str; 4] = [
@@ -23,6 +24,14 @@ const KEPT_LIKE_INPUT: [&str; 4] = [
 ];
 /// How far back the newest result of a partition is looked for: seldom is the last offset no record.
 const LOOK_BACK: [u64; 3] = [1, 1_000, u64::MAX];
+
+/// How results are written: they wait for as long as the topic takes none, and reading waits with them.
+pub(crate) fn of_results() -> ProducerOptions {
+    ProducerOptions {
+        delivery_timeout_ms: 0,
+        ..ProducerOptions::default()
+    }
+}
 
 /// A topic for results.
 pub(crate) struct ResultTopic {
@@ -41,6 +50,7 @@ impl ResultTopic {
         topic: &str,
         to: &str,
         layout: Layout,
+        progress: Arc<dyn Progress>,
     ) -> Result<Self, ProcessorError> {
         if topic == to {
             return Err(ProcessorError::ResultTopic {
@@ -70,10 +80,12 @@ impl ResultTopic {
             }
             found => found?,
         };
+        let producer = kafka.producer(of_results())?;
+        producer.tell_standstill(progress);
         Ok(Self {
             name: to.to_owned(),
             partitions: info.partitions.len() as i32,
-            producer: kafka.producer(ProducerOptions::default())?,
+            producer,
             next: BTreeMap::new(),
             marks: Vec::new(),
         })

@@ -43,6 +43,24 @@ struct State {
     read_bytes: u64,
 }
 
+impl State {
+    fn end(mut self) -> Summary {
+        self.tally.tell();
+        let (passed_over, forgotten) = self.tally.into_counts();
+        Summary {
+            passed_over,
+            forgotten,
+            ..self.summary
+        }
+    }
+}
+
+/// Comes when the time is over that the last results have once told to end.
+async fn last_flush(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(LAST_FLUSH).await;
+}
+
 impl<M: Machine, I: Inlet, O: Outlet> Running<M, I, O> {
     /// Runs until `shutdown`.
     pub(crate) async fn run(
@@ -62,7 +80,11 @@ impl<M: Machine, I: Inlet, O: Outlet> Running<M, I, O> {
         while !shutdown.is_cancelled() {
             let now = self.clock.monotonic();
             if self.is_flush_due(&state, now) {
-                self.flush(&mut state).await?;
+                // However long results wait, they do not keep it from ending.
+                tokio::select! {
+                    flushed = self.flush(&mut state) => flushed?,
+                    () = last_flush(shutdown) => return Ok(state.end()),
+                }
                 self.commit_when_due(&mut state).await;
                 continue;
             }
@@ -90,13 +112,7 @@ impl<M: Machine, I: Inlet, O: Outlet> Running<M, I, O> {
                 drop(tokio::time::timeout(LAST_FLUSH, self.inlet.commit()).await);
             }
         }
-        state.tally.tell();
-        let (passed_over, forgotten) = state.tally.into_counts();
-        Ok(Summary {
-            passed_over,
-            forgotten,
-            ..state.summary
-        })
+        Ok(state.end())
     }
 
     fn is_flush_due(&self, state: &State, now: Duration) -> bool {
@@ -145,8 +161,8 @@ impl<M: Machine, I: Inlet, O: Outlet> Running<M, I, O> {
                     )
                 });
             }
-            Event::Disconnected { why } => self.progress.note(&format!("waiting: {why}")),
-            Event::Reconnected => self.progress.note("Kafka answers again"),
+            Event::Disconnected { why } => self.progress.waiting(&why),
+            Event::Reconnected => self.progress.going_on("Kafka answers again"),
             _ => {}
         }
         Ok(())
@@ -184,5 +200,80 @@ impl<M: Machine, I: Inlet, O: Outlet> Running<M, I, O> {
             // The results themselves say how far they are.
             tracing::debug!("{error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use weir_base::time::{ManualClock, Timestamp};
+    use weir_client::{ClientError, NewRecord, Record};
+
+    use super::*;
+    use crate::Silent;
+
+    /// Always has one result.
+    struct One;
+
+    impl Machine for One {
+        fn take(&mut self, _record: &Record, _tally: &mut Tally) -> Result<bool, ProcessorError> {
+            Ok(true)
+        }
+
+        fn missed(&mut self, _partition: i32, _from: i64, _to: i64) {}
+
+        fn pending(&self) -> usize {
+            1
+        }
+
+        fn results(&mut self, _read_to: &[(i32, i64)]) -> Vec<NewRecord> {
+            vec![NewRecord::new("r", "1")]
+        }
+    }
+
+    /// Has nothing more, and notes that its position is kept.
+    struct Nothing(Arc<AtomicBool>);
+
+    impl Inlet for Nothing {
+        async fn next(&mut self) -> Result<Event, ClientError> {
+            std::future::pending().await
+        }
+
+        fn positions(&self) -> Vec<(i32, i64)> {
+            Vec::new()
+        }
+
+        async fn commit(&mut self) -> Result<(), ClientError> {
+            self.0.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    /// A topic with too few replicas in sync, which takes nothing; whoever runs this is told to end meanwhile.
+    struct Stuck(CancellationToken);
+
+    impl Outlet for Stuck {
+        async fn write(&mut self, _results: Vec<NewRecord>) -> Result<(), ProcessorError> {
+            self.0.cancel();
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn results_that_nobody_takes_do_not_keep_it_from_ending_and_their_position_is_not_kept() {
+        let shutdown = CancellationToken::new();
+        let committed = Arc::new(AtomicBool::new(false));
+        let running = Running {
+            machine: One,
+            inlet: Nothing(committed.clone()),
+            outlet: Stuck(shutdown.clone()),
+            flush_every: Duration::ZERO,
+            clock: Arc::new(ManualClock::new(Timestamp(0))),
+            progress: Arc::new(Silent),
+        };
+        let summary = running.run(&shutdown).await.unwrap();
+        assert_eq!(summary.written, 0);
+        assert!(!committed.load(Ordering::Relaxed));
     }
 }

@@ -22,6 +22,7 @@ use weir_media::numbers::NO_UTF8;
 use self::counts::{Changed, Counts, parse_counted_to};
 pub use self::split::{MAX_WORD_CHARS, words};
 use crate::machine::{Machine, Outlet};
+use crate::result_topic::of_results;
 use crate::running::Running;
 use crate::tally::Tally;
 use crate::{ProcessorError, Progress, Summary};
@@ -99,8 +100,9 @@ impl Words {
             .await?;
         let producer = kafka.producer(ProducerOptions {
             linger_ms: 5,
-            ..ProducerOptions::default()
+            ..of_results()
         })?;
+        producer.tell_standstill(progress.clone());
         Running {
             machine: Counting {
                 // A contradiction found while restoring is written anew soon.

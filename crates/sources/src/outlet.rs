@@ -96,7 +96,7 @@ impl Outlet {
             max_batch_bytes: max_value_bytes(target.max_message_bytes),
             ..options
         })?;
-        tell_standstill(&producer, &progress);
+        producer.tell_standstill(progress.clone());
         Ok(Self {
             producer,
             topic: target.topic,
@@ -248,20 +248,6 @@ impl Outlet {
             ended,
         })
     }
-}
-
-/// Says what records wait for, and when they wait no more: the library tries on in silence.
-fn tell_standstill(producer: &Producer, progress: &Arc<dyn Progress>) {
-    let (mut standstill, progress) = (producer.standstill(), progress.clone());
-    tokio::spawn(async move {
-        while standstill.changed().await.is_ok() {
-            let why = standstill.borrow_and_update().clone();
-            match why {
-                Some(why) => progress.waiting(&why.to_string()),
-                None => progress.going_on("records are acknowledged again"),
-            }
-        }
-    });
 }
 
 /// The topic's `max.message.bytes`; Kafka's default where it may not be read.

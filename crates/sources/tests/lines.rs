@@ -270,9 +270,11 @@ async fn while_the_broker_is_away_lines_wait_and_come_once_when_it_is_back() {
     let addr = first.addr();
     first.shutdown().await;
     bench.write("two\n");
-    bench.until_noted("waiting").await;
+    // The same words as those of everything else that publishes.
+    bench.until_noted("no Kafka at").await;
     bench.broker = Some(broker(&bench.path("data"), addr).await);
     expect(&mut reader, &["two"]).await;
+    bench.until_noted(weir_client::GOING_ON).await;
     bench.write("three\n");
     expect(&mut reader, &["three"]).await;
     follower.stop().await;

@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weir_base::time::Clock;
 use weir_client::{
-    ClientError, Created, Kafka, NewRecord, ProducerOptions, TopicSpec, TransactionalProducer,
+    ClientError, Created, GOING_ON, Kafka, NewRecord, ProducerOptions, TopicSpec,
+    TransactionalProducer,
 };
 
 use super::Lines;
@@ -182,6 +184,9 @@ fn going_on(place: &Place, path: &Path) -> String {
     }
 }
 
+/// What a person was told that is waited for.
+type Waiting = Option<String>;
+
 /// Writes lines with their places.
 struct Delivery<'a> {
     kafka: &'a Kafka,
@@ -235,7 +240,7 @@ impl Delivery<'_> {
             mut lines, place, ..
         } = gathered;
         let mut records = self.records_of(&lines, &place);
-        let mut waiting = false;
+        let mut waiting: Waiting = None;
         loop {
             let error = match self.write(&records, &mut waiting).await {
                 None => return Ok(false),
@@ -264,8 +269,8 @@ impl Delivery<'_> {
                 }
             }
         }
-        if waiting {
-            self.progress.note("Kafka answers again");
+        if waiting.is_some() {
+            self.progress.going_on(GOING_ON);
         }
         self.sent += lines.len() as u64;
         self.sent_bytes += lines
@@ -290,42 +295,66 @@ impl Delivery<'_> {
     async fn write(
         &self,
         records: &[NewRecord],
-        waiting: &mut bool,
+        waiting: &mut Waiting,
     ) -> Option<Result<(), ClientError>> {
+        let mut standstill = self.producer.standstill();
         let mut writing = std::pin::pin!(self.producer.write(records));
-        tokio::select! {
-            biased;
-            result = &mut writing => return Some(result),
-            () = self.shutdown.cancelled() => {
-                // Committed or not, the place says it to the next run.
-                return tokio::time::timeout(LAST_COMMIT, writing).await.ok();
-            }
-            () = tokio::time::sleep(TELL_AFTER) => {}
-        }
-        if !std::mem::replace(waiting, true) {
-            let why = async {
-                match self.kafka.check().await {
-                    Ok(()) => "Kafka takes long to answer".to_owned(),
-                    Err(error) => error.to_string(),
-                }
-            };
+        loop {
             // The question may wait as long as the answer to what was written.
-            tokio::select! {
+            let why = self.held_up(&mut standstill, waiting);
+            let why = tokio::select! {
                 biased;
                 result = &mut writing => return Some(result),
-                () = self.shutdown.cancelled() => return None,
-                why = why => self.progress.note(&format!("{why}; waiting")),
-            }
+                () = self.shutdown.cancelled() => {
+                    // Committed or not, the place says it to the next run.
+                    return tokio::time::timeout(LAST_COMMIT, writing).await.ok();
+                }
+                why = why => why,
+            };
+            self.tell(why, waiting);
         }
+    }
+
+    /// What keeps records from being acknowledged, once something does; or the commit that comes after them.
+    async fn held_up(
+        &self,
+        standstill: &mut watch::Receiver<Option<ClientError>>,
+        waiting: &Waiting,
+    ) -> String {
+        let records = async {
+            while standstill.changed().await.is_ok() {
+                if let Some(why) = &*standstill.borrow_and_update() {
+                    return why.to_string();
+                }
+            }
+            std::future::pending().await
+        };
+        let anything = async {
+            tokio::time::sleep(TELL_AFTER).await;
+            match self.kafka.check().await {
+                Ok(()) => "Kafka takes long to answer; it goes on by itself".to_owned(),
+                Err(error) => error.to_string(),
+            }
+        };
         tokio::select! {
-            biased;
-            result = &mut writing => Some(result),
-            () = self.shutdown.cancelled() => None,
+            why = records => why,
+            why = anything, if waiting.is_none() => why,
+        }
+    }
+
+    /// Says what is waited for, unless that was said already.
+    fn tell(&self, why: String, waiting: &mut Waiting) {
+        if waiting.as_ref() != Some(&why) {
+            self.progress.waiting(&why);
+            *waiting = Some(why);
         }
     }
 
     /// Begins again as a producer, unless another follower of this name has taken over. Gives the place that the log has.
-    async fn reopen(&mut self, waiting: &mut bool) -> Result<Option<Option<Place>>, SourceError> {
+    async fn reopen(
+        &mut self,
+        waiting: &mut Waiting,
+    ) -> Result<Option<Option<Place>>, SourceError> {
         let shutdown = self.shutdown.clone();
         let mut looks = 0;
         loop {
@@ -363,11 +392,12 @@ impl Delivery<'_> {
     }
 
     /// Tells what is waited for; an error that waiting does not mend comes back.
-    fn wait_for(&self, error: ClientError, waiting: &mut bool) -> Result<(), SourceError> {
+    fn wait_for(&self, error: ClientError, waiting: &mut Waiting) -> Result<(), SourceError> {
         match error {
             error if error.may_pass() => {
-                if !std::mem::replace(waiting, true) {
-                    self.progress.note(&format!("{error}; trying on"));
+                // What was seen in the cluster says more than how the library ended its try.
+                if waiting.is_none() {
+                    self.tell(error.to_string(), waiting);
                 }
                 Ok(())
             }
