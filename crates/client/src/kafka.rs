@@ -21,6 +21,7 @@ use crate::ClientError;
 use crate::context::{Background, Context, Trouble, locked};
 use crate::error::{code_of, property_error, words};
 use crate::listener;
+use crate::quorum::Asked;
 
 /// How long a question may take.
 pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,6 +51,8 @@ struct Inner {
     /// An address has accepted a connection, and no question failed since.
     reached: AtomicBool,
     slots: Semaphore,
+    /// Connections over which brokers were asked for the controller.
+    asked: Asked,
     /// Topics made from here lately, which not every broker may know yet.
     made: Mutex<Vec<(String, Instant)>>,
 }
@@ -81,6 +84,7 @@ impl Kafka {
                 admin: OnceCell::new(),
                 reached: AtomicBool::new(false),
                 slots: Semaphore::new(QUESTIONS),
+                asked: Asked::default(),
                 made: Mutex::default(),
             }),
         };
@@ -136,6 +140,16 @@ impl Kafka {
     pub(crate) fn property(&self, key: &str) -> Option<&str> {
         let found = self.inner.properties.iter().rfind(|(k, _)| k == key);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// What the user set, in the order in which it was set.
+    pub(crate) fn properties(&self) -> &[(String, String)] {
+        &self.inner.properties
+    }
+
+    /// The connections over which brokers were asked for the controller.
+    pub(crate) fn asked(&self) -> &Asked {
+        &self.inner.asked
     }
 
     /// Whether the user set this property.

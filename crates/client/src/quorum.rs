@@ -1,20 +1,30 @@
 //! Which node is the controller, as the quorum has it (`DescribeQuorum`, KIP-595).
 //!
-//! The library does not know this request, and what a broker's metadata calls the controller is any broker at all, a different one
-//! with each answer: it is there for clients that send the controller something, and any broker passes that on. So this speaks
-//! the protocol itself, as far as needed and where neither TLS nor a login is asked for.
+//! The library does not know this request, and what a broker's metadata (and its `DescribeCluster`) calls the controller is any broker
+//! at all, a different one with each answer: it is there for clients that send the controller something, and any broker passes that
+//! on. So this speaks the protocol itself, as far as needed, over connections of its own: with TLS and a login as the library's
+//! properties have them ([`security`]), kept from one question to the next ([`connection`]).
 
+mod connection;
+mod login;
+mod security;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-
+use self::connection::Connection;
+use self::security::Security;
+use crate::context::locked;
 use crate::{BrokerInfo, Kafka};
 
 /// A broker passes the question on, and while there is no controller it waits for one.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The longest answer that is read: some hundred bytes a voter and observer.
-const MAX_ANSWER_BYTES: u32 = 1 << 20;
+/// Name resolution, TLS, login and question, each of which may take a while.
+const LONGEST: Duration = Duration::from_secs(3);
+/// Connections that are kept.
+const MOST_KEPT: usize = 16;
 
 /// Request header version 2 and `DescribeQuorum` version 0 for partition 0 of `__cluster_metadata`.
 const QUESTION: &[u8] = b"\x00\x37\x00\x00\x00\x00\x00\x01\xff\xff\x00\
@@ -31,39 +41,62 @@ pub enum Controller {
     NotTold(&'static str),
 }
 
-const LOGIN: &str = "weir asks for it only where Kafka needs neither TLS nor a login";
-const DENIED: &str = "this user may not describe the cluster";
+const NOT_LET_IN: &str = "the broker does not let weir ask for it";
+const DENIED: &str =
+    "this user may not describe the cluster (kafka-acls --cluster --operation Describe)";
 const OTHER: &str = "this Kafka does not tell";
+
+/// The connections to brokers that have been asked, by address.
+#[derive(Default)]
+pub(crate) struct Asked(Mutex<BTreeMap<String, Connection>>);
 
 impl Kafka {
     /// Who the controller is, as this broker knows or is told; nothing where it does not answer.
     pub async fn controller(&self, broker: &BrokerInfo) -> Option<Controller> {
-        if self
-            .property("security.protocol")
-            .is_some_and(|protocol| !protocol.eq_ignore_ascii_case("plaintext"))
-        {
-            return Some(Controller::NotTold(LOGIN));
-        }
-        match tokio::time::timeout(PATIENCE, ask(&broker.address)).await {
-            Ok(Ok(answer)) => Some(read(&answer).unwrap_or(Controller::NotTold(OTHER))),
-            Ok(Err(_)) => None,
+        let security = match Security::of(self.properties()) {
+            Ok(security) => security,
+            Err(why) => return Some(Controller::NotTold(why)),
+        };
+        let (kafka, address) = (self.clone(), broker.address.clone());
+        let asking = tokio::task::spawn_blocking(move || ask(kafka.asked(), &address, &security));
+        match tokio::time::timeout(LONGEST, asking).await {
+            Ok(answer) => answer.unwrap_or_default(),
             Err(_) => Some(Controller::Nobody),
         }
     }
 }
 
-async fn ask(address: &str) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address).await?;
-    let mut question = u32::to_be_bytes(QUESTION.len() as u32).to_vec();
-    question.extend(QUESTION);
-    stream.write_all(&question).await?;
-    let len_bytes = stream.read_u32().await?;
-    let mut answer = Vec::new();
-    (&mut stream)
-        .take(len_bytes.min(MAX_ANSWER_BYTES).into())
-        .read_to_end(&mut answer)
-        .await?;
-    Ok(answer)
+fn ask(kept: &Asked, address: &str, security: &Security) -> Option<Controller> {
+    let open = || Connection::open(address, security, PATIENCE);
+    let connection = locked(&kept.0).remove(address);
+    let mut is_new = connection.is_none();
+    let mut connection = connection.map_or_else(open, Ok);
+    loop {
+        let asked = connection.and_then(|mut connection| {
+            let answer = connection.ask(&[QUESTION])?;
+            Ok((connection, answer))
+        });
+        match asked {
+            Ok((connection, answer)) => {
+                let mut kept = locked(&kept.0);
+                if kept.len() >= MOST_KEPT {
+                    kept.clear();
+                }
+                kept.insert(address.to_owned(), connection);
+                return Some(read(&answer).unwrap_or(Controller::NotTold(OTHER)));
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::PermissionDenied => {
+                    tracing::debug!("{address} is not asked for the controller: {error}");
+                    return Some(Controller::NotTold(NOT_LET_IN));
+                }
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => return Some(Controller::Nobody),
+                _ if is_new => return None,
+                // It was kept for too long.
+                _ => (connection, is_new) = (open(), true),
+            },
+        }
+    }
 }
 
 /// The leader in an answer of version 0; `None` if it is none.
