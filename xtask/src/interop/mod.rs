@@ -23,6 +23,7 @@ mod page;
 mod preflight;
 mod s3;
 mod secure;
+mod secure_page;
 pub(crate) mod server;
 mod single_file;
 mod sound;

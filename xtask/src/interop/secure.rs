@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::server::{ApacheKafka, KAFKA, Weir};
-use super::{Case, Context};
+use super::{Case, Context, secure_page};
 use crate::http;
 use crate::install::{java, program};
 use crate::process::{Running, free_port, local, run, run_any, tail};
@@ -24,15 +24,14 @@ pub(super) const CASES: &[Case] = &[Case {
 }];
 
 const STORE_PASSWORD: &str = "store-password";
-const ANN: &str = "ann-password";
+pub(super) const ANN: &str = "ann-password";
 const BOB: &str = "bob-password";
-const DORA: &str = "dora-password";
 
 /// A Kafka that may be reached over TLS with a login, over a login alone, and, for its own tools, without either.
-struct Secured {
+pub(super) struct Secured {
     kafka: ApacheKafka,
-    tls: SocketAddr,
-    login: SocketAddr,
+    pub(super) tls: SocketAddr,
+    pub(super) login: SocketAddr,
     authority: PathBuf,
 }
 
@@ -70,8 +69,16 @@ impl Secured {
         })
     }
 
+    /// What follows `-X` over TLS for somebody; the authority comes second.
+    fn over_tls(&self, login: [String; 3]) -> Vec<String> {
+        let authority = format!("ssl.ca.location={}", self.authority.display());
+        let mut all = vec!["security.protocol=SASL_SSL".to_owned(), authority];
+        all.extend(login);
+        all
+    }
+
     /// Makes a user of SCRAM.
-    fn add(&self, context: &Context, user: &str, password: &str) -> Result<()> {
+    pub(super) fn add(&self, context: &Context, user: &str, password: &str) -> Result<()> {
         let tool = [
             "kafka.admin.ConfigCommand",
             "--bootstrap-server",
@@ -88,8 +95,14 @@ impl Secured {
         Ok(())
     }
 
-    /// Lets a user read a topic.
-    fn allow(&self, context: &Context, user: &str, topic: &str) -> Result<()> {
+    /// Lets a user do something with what is named.
+    pub(super) fn allow(
+        &self,
+        context: &Context,
+        user: &str,
+        operation: &str,
+        of: &[&str],
+    ) -> Result<()> {
         let tool = [
             "org.apache.kafka.tools.AclCommand",
             "--bootstrap-server",
@@ -98,9 +111,30 @@ impl Secured {
             "--allow-principal",
             &format!("User:{user}"),
             "--operation",
-            "Read",
-            "--topic",
-            topic,
+            operation,
+        ];
+        let mut tool_of = java(context.workspace, KAFKA)?;
+        run(tool_of.args(tool).args(of), b"", DEADLINE)?;
+        Ok(())
+    }
+
+    /// Has the running broker show the certificate in another folder, as one does before the old one runs out.
+    pub(super) fn show(&self, context: &Context, folder: &Path) -> Result<()> {
+        let store = "listener.name.tls.ssl.keystore";
+        let tool = [
+            "kafka.admin.ConfigCommand",
+            "--bootstrap-server",
+            &self.kafka.kafka.to_string(),
+            "--alter",
+            "--entity-type",
+            "brokers",
+            "--entity-name",
+            "1",
+            "--add-config",
+            &format!(
+                "{store}.type=PKCS12,{store}.location={},{store}.password={STORE_PASSWORD}",
+                folder.join("broker.p12").display()
+            ),
         ];
         run(java(context.workspace, KAFKA)?.args(tool), b"", DEADLINE)?;
         Ok(())
@@ -108,7 +142,7 @@ impl Secured {
 }
 
 /// A certificate authority of the test's own, and a broker's certificate for 127.0.0.1 by it: the authority's, as PEM.
-fn certificates(context: &Context, folder: &Path) -> Result<PathBuf> {
+pub(super) fn certificates(context: &Context, folder: &Path) -> Result<PathBuf> {
     let keytool = |arguments: &[&str], input: &[u8]| -> Result<Vec<u8>> {
         let java = program(context.workspace, "java")?;
         let java = fs::canonicalize(&java).unwrap_or(java);
@@ -150,13 +184,42 @@ fn secured(context: &Context) -> Result<String> {
     let kafka = Secured::start(context)?;
     let topic = &context.topic("secured");
     by_file(context, &kafka, topic).context("by weir.toml")?;
+    by_options(context, &kafka, topic).context("by -X")?;
     let sentences = wrong(context, &kafka, topic)?;
-    page_goes_on(context, &kafka, topic).context("the page")?;
-    Ok(format!("{sentences} sentences"))
+    let on_the_page = secure_page::goes_on(context, &kafka, topic).context("the page")?;
+    Ok(format!(
+        "four ways in; {sentences} sentences on the command line, {on_the_page} on the page, which went on by itself from each"
+    ))
+}
+
+/// Each mechanism with and without TLS.
+fn by_options(context: &Context, kafka: &Secured, topic: &str) -> Result<()> {
+    kafka.add(context, "ann", ANN)?;
+    let authority = format!("ssl.ca.location={}", kafka.authority.display());
+    for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
+        for (address, protocol) in [(kafka.tls, "SASL_SSL"), (kafka.login, "SASL_PLAINTEXT")] {
+            let mut weir = Command::new(context.weir()?);
+            weir.args(["--bootstrap", &address.to_string()]);
+            weir.args(["-X", &format!("security.protocol={protocol}")]);
+            weir.args(["-X", &authority]);
+            for property in login(mechanism, "ann", ANN) {
+                weir.args(["-X", &property]);
+            }
+            let all = ["consume", topic, "--from", "beginning", "--count", "2"];
+            let read = run(weir.args(all), b"", DEADLINE)
+                .with_context(|| format!("{mechanism}, {protocol}"))?
+                .text();
+            ensure!(
+                read == "one\ntwo\n",
+                "{mechanism}, {protocol}: read {read:?}"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// What follows `-X` for somebody.
-fn login(mechanism: &str, user: &str, password: &str) -> [String; 3] {
+pub(super) fn login(mechanism: &str, user: &str, password: &str) -> [String; 3] {
     [
         format!("sasl.mechanism={mechanism}"),
         format!("sasl.username={user}"),
@@ -195,6 +258,12 @@ fn by_file(context: &Context, kafka: &Secured, topic: &str) -> Result<()> {
     let mut page = Running::start("page-by-file", &mut command, &folder)?;
     page.until_it_listens(web, DEADLINE)?;
     shown(web, topic)?;
+    let cluster = format!("http://{web}/cluster");
+    page.until(
+        "the controller, asked for over TLS and a login",
+        DEADLINE,
+        || http::json(&cluster).is_ok_and(|now| now["controller"] == 1),
+    )?;
     ensure!(
         !page.printed().contains(ANN),
         "the password is in what weir printed"
@@ -203,7 +272,7 @@ fn by_file(context: &Context, kafka: &Secured, topic: &str) -> Result<()> {
 }
 
 /// The page has the two records.
-fn shown(web: SocketAddr, topic: &str) -> Result<()> {
+pub(super) fn shown(web: SocketAddr, topic: &str) -> Result<()> {
     let records = format!("http://{web}/topics/{topic}/records?from=start&limit=2");
     http::events(&records, |record| record.to_string().contains("two"))
 }
@@ -224,7 +293,8 @@ impl Wrong<'_> {
         for property in &self.properties {
             command.args(["-X", property]);
         }
-        let ended = run_any(command.args(self.command), b"", DEADLINE)?;
+        // For the one that writes.
+        let ended = run_any(command.args(self.command), b"three\n", DEADLINE)?;
         let stderr = &ended.stderr;
         ensure!(
             ended.status.code() == Some(1) && stderr.lines().count() == 1,
@@ -248,141 +318,112 @@ impl Wrong<'_> {
     }
 }
 
-/// Each thing that may be wrong.
-fn wrong(context: &Context, kafka: &Secured, topic: &str) -> Result<usize> {
-    let list: &[&str] = &["topic", "list"];
-    let read = ["consume", topic, "--from", "beginning", "--count", "1"];
-    let nobody = local(free_port()?);
-    let folder = context.folder("web")?;
-    let page = Weir::page(context.weir()?, &folder, kafka.kafka.kafka)?;
-    let tls = |more: [String; 3]| {
-        let authority = format!("ssl.ca.location={}", kafka.authority.display());
-        let mut all = vec!["security.protocol=SASL_SSL".to_owned(), authority];
-        all.extend(more);
-        all
-    };
-    let ann = || login("PLAIN", "ann", ANN);
-    let mut unknown = tls(ann());
-    unknown.remove(1);
-    let case = |what, address, properties, command, said| Wrong {
+/// A way of being wrong, as a row of a table.
+fn row<'a>(
+    what: &'a str,
+    address: SocketAddr,
+    properties: Vec<String>,
+    command: &'a [&'a str],
+    said: &'a [&'a str],
+) -> Wrong<'a> {
+    Wrong {
         what,
         address,
         properties,
         command,
         said,
-    };
-    let denied = ["not allowed", topic, "kafka-acls"];
-    let password: &[&str] = &["refused the login", "sasl.password"];
-    let cases = [
-        case(
-            "password",
-            kafka.tls,
-            tls(login("PLAIN", "ann", "x")),
-            list,
-            password,
-        ),
-        case(
-            "SCRAM password",
-            kafka.tls,
-            tls(login("SCRAM-SHA-512", "carl", "x")),
-            list,
-            password,
-        ),
-        case(
-            "mechanism",
-            kafka.tls,
-            tls(login("SCRAM-SHA-256", "ann", ANN)),
-            list,
-            &["sasl.mechanism"],
-        ),
-        case(
-            "authority",
-            kafka.tls,
-            unknown,
-            list,
-            &["certificate", "ssl.ca.location"],
-        ),
-        case(
-            "no TLS",
-            kafka.tls,
-            Vec::new(),
-            list,
-            &["speaks TLS", "security.protocol"],
-        ),
-        case(
-            "TLS",
-            kafka.login,
-            tls(ann()),
-            list,
-            &["does not speak TLS", "security.protocol"],
-        ),
-        case(
-            "no login",
-            kafka.login,
-            Vec::new(),
-            list,
-            &["wants a login", "SASL_PLAINTEXT"],
-        ),
-        case(
-            "right",
-            kafka.tls,
-            tls(login("PLAIN", "bob", BOB)),
-            &read,
-            &denied,
-        ),
-        case(
+    }
+}
+
+const LIST: &[&str] = &["topic", "list"];
+
+/// Each thing that may be wrong.
+fn wrong(context: &Context, kafka: &Secured, topic: &str) -> Result<usize> {
+    let listening = wrong_address(context, kafka)?;
+    Ok(listening + wrong_login(context, kafka, topic)?)
+}
+
+fn check(context: &Context, rows: &[Wrong]) -> Result<usize> {
+    for row in rows {
+        row.check(context)
+            .with_context(|| format!("the wrong {}", row.what))?;
+    }
+    Ok(rows.len())
+}
+
+/// What listens is not spoken to as it wants, or is none of Kafka.
+fn wrong_address(context: &Context, kafka: &Secured) -> Result<usize> {
+    let folder = context.folder("web")?;
+    let page = Weir::page(context.weir()?, &folder, kafka.kafka.kafka)?;
+    let nobody = local(free_port()?);
+    let tls = kafka.over_tls(login("PLAIN", "ann", ANN));
+    let no_tls = ["speaks TLS", "security.protocol"];
+    let no_login = ["wants a login", "SASL_PLAINTEXT"];
+    let needless = ["does not speak TLS", "security.protocol"];
+    let rows = [
+        row("no TLS", kafka.tls, Vec::new(), LIST, &no_tls),
+        row("TLS", kafka.login, tls, LIST, &needless),
+        row("no login", kafka.login, Vec::new(), LIST, &no_login),
+        row(
             "port",
             nobody,
             Vec::new(),
-            list,
+            LIST,
             &["nobody listens", "--bootstrap"],
         ),
-        case(
+        row(
             "web server",
             page.web,
             Vec::new(),
-            list,
+            LIST,
             &["web server", "--bootstrap"],
         ),
     ];
-    for case in &cases {
-        case.check(context)
-            .with_context(|| format!("the wrong {}", case.what))?;
-    }
-    Ok(cases.len())
+    check(context, &rows)
 }
 
-/// A page over a login that does not work yet says so, and shows the topic once it does, and once it may be read.
-fn page_goes_on(context: &Context, kafka: &Secured, topic: &str) -> Result<()> {
-    let folder = context.folder("goes-on")?;
-    let web = local(free_port()?);
-    let mut command = Command::new(context.weir()?);
-    command
-        .args(["--bootstrap", &kafka.login.to_string()])
-        .args(["-X", "security.protocol=SASL_PLAINTEXT"]);
-    for property in login("SCRAM-SHA-512", "dora", DORA) {
-        command.args(["-X", &property]);
-    }
-    command
-        .args(["serve", "--listen", &web.to_string()])
-        .current_dir(&folder);
-    let mut page = Running::start("page-goes-on", &mut command, &folder)?;
-    page.until_it_listens(web, DEADLINE)?;
-    let overview = || http::json(&format!("http://{web}/overview"));
-    page.until("the page to say why", DEADLINE, || {
-        overview().is_ok_and(|answer| {
-            answer["kafka"]["why"]
-                .as_str()
-                .is_some_and(|why| why.contains("sasl.password"))
-        })
-    })?;
-    kafka.add(context, "dora", DORA)?;
-    page.until("the page to go on", DEADLINE, || {
-        overview().is_ok_and(|answer| answer["kafka"]["state"] == "connected")
-    })?;
-    kafka.allow(context, "dora", topic)?;
-    page.until("the topic on the page", DEADLINE, || {
-        shown(web, topic).is_ok()
-    })?;
-    Ok(())
+/// Who comes is not let in, or may not do it.
+fn wrong_login(context: &Context, kafka: &Secured, topic: &str) -> Result<usize> {
+    let read = ["consume", topic, "--from", "beginning", "--count", "1"];
+    let write = ["produce", topic];
+    let denied = ["not allowed", topic, "kafka-acls"];
+    let password = ["refused the login", "sasl.password"];
+    let mechanism = ["sasl.mechanism"];
+    let unknown = ["certificate", "ssl.ca.location"];
+    let by = |mechanism, user, password| kafka.over_tls(login(mechanism, user, password));
+    let mut without_authority = by("PLAIN", "ann", ANN);
+    without_authority.remove(1);
+    let rows = [
+        row(
+            "password",
+            kafka.tls,
+            by("PLAIN", "ann", "x"),
+            LIST,
+            &password,
+        ),
+        row(
+            "SCRAM password",
+            kafka.tls,
+            by("SCRAM-SHA-512", "ann", "x"),
+            LIST,
+            &password,
+        ),
+        row(
+            "mechanism",
+            kafka.tls,
+            by("SCRAM-SHA-256", "ann", ANN),
+            LIST,
+            &mechanism,
+        ),
+        row("authority", kafka.tls, without_authority, LIST, &unknown),
+        row("right", kafka.tls, by("PLAIN", "bob", BOB), &read, &denied),
+        row(
+            "right to write",
+            kafka.tls,
+            by("PLAIN", "bob", BOB),
+            &write,
+            &denied,
+        ),
+    ];
+    check(context, &rows)
 }

@@ -69,6 +69,22 @@ describe('server-sent events with states', () => {
     expect(sources).toHaveLength(1);
   });
 
+  it('what Kafka does not allow is asked for again until somebody has granted it', async () => {
+    why = { type: 'about:blank', title: 'Forbidden', status: 403, detail: 'not allowed to read topic "t"', remedy: 'an administrator grants it with kafka-acls' };
+    sources[0]!.fail(2);
+    await settle();
+    expect(states.at(-1)).toEqual({ state: 'refused', problem: why });
+    timers.move(4_999);
+    expect(sources).toHaveLength(1);
+    timers.move(1);
+    sources[1]!.fail(2);
+    await settle();
+    expect(states.filter(({ state }) => state !== 'refused')).toEqual([{ state: 'connecting' }]);
+    timers.move(5_000);
+    sources[2]!.open();
+    expect(states.at(-1)).toEqual({ state: 'open' });
+  });
+
   it('an end asked for is no loss', () => {
     sources[0]!.open();
     feed.end();

@@ -1,7 +1,7 @@
 // Server-Sent Events with the states of a connection. A short loss is the browser's own to mend (it sends `Last-Event-ID`); where
 // it gives up, or the server answers with a problem, this tries again or says why not. No DOM but the `EventSource` passed in.
 
-import { Backoff, httpProbe, isFinal, isProblem, systemTimers, type LinkState, type Probe, type Timers } from './link';
+import { Backoff, granted_ms, httpProbe, isFinal, isProblem, mayBeGranted, systemTimers, type LinkState, type Probe, type Timers } from './link';
 
 /** The part of `EventSource` that is used. */
 export interface EventSourceLike {
@@ -103,6 +103,10 @@ export class EventFeed {
 
   private refuse(problem: Parameters<typeof isFinal>[0]): void {
     this.stop();
+    if (mayBeGranted(problem)) {
+      this.running = true;
+      this.retry = this.timers.set(() => this.connect(), granted_ms);
+    }
     this.options.onState({ state: 'refused', problem });
   }
 

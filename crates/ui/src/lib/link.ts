@@ -8,7 +8,7 @@ export type LinkState =
   | { state: 'open' }
   /** Lost; trying again by itself. */
   | { state: 'reconnecting'; since_ms: number }
-  /** The server said no, and asking again would not help. */
+  /** The server said no, and asking again would not help; or it may once somebody grants it, and is asked for again now and then. */
   | { state: 'refused'; problem: Problem }
   /** Everything that was asked for has come. */
   | { state: 'ended' }
@@ -46,6 +46,12 @@ export class Backoff {
 
 /** A problem of the server's own making (5xx) may pass; what is our fault (4xx) does not. */
 export const isFinal = (problem: Problem): boolean => problem.status >= 400 && problem.status < 500 && problem.status !== 429;
+
+/** Kafka's own refusal, which names no part of the question: an administrator may grant meanwhile what is asked for. */
+export const mayBeGranted = (problem: Problem): boolean => problem.status === 403 && problem.field === undefined;
+
+/** Between two times that it is asked for. */
+export const granted_ms = 5000;
 
 export function isProblem(body: unknown): body is Problem {
   if (typeof body !== 'object' || body === null) return false;

@@ -68,6 +68,21 @@ describe('a socket that comes back by itself', () => {
     expect(sockets).toHaveLength(1);
   });
 
+  it('what Kafka does not allow is asked for again until somebody has granted it', () => {
+    const denied = { type: 'about:blank', title: 'Forbidden', status: 403, detail: 'not allowed to read topic "t"' };
+    sockets[0]!.onopen?.();
+    sockets[0]!.text({ type: 'error', problem: denied });
+    expect(states.at(-1)).toEqual({ state: 'refused', problem: denied });
+    expect(sockets[0]!.closed).toBe(true);
+    timers.move(5_000);
+    expect(sockets).toHaveLength(2);
+    sockets[1]!.onopen?.();
+    expect(states.at(-1)).toEqual({ state: 'open' });
+    socket.stop();
+    timers.move(60_000);
+    expect(sockets).toHaveLength(2);
+  });
+
   it("a server's own failure is no refusal", async () => {
     why = { ...refusal, status: 503 };
     sockets[0]!.onclose?.();

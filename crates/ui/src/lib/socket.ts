@@ -1,7 +1,8 @@
 // A WebSocket that comes back by itself: opened again after a loss with growing pauses, closed for good on a refusal. Texts are
 // parsed as JSON and handed on, binary messages as they are. It knows nothing of what they mean, and no DOM.
 
-import { Backoff, httpProbe, isFinal, isProblem, systemTimers, type LinkState, type Probe, type Timers } from './link';
+import type { Problem } from './api';
+import { Backoff, granted_ms, httpProbe, isFinal, isProblem, mayBeGranted, systemTimers, type LinkState, type Probe, type Timers } from './link';
 
 /** The part of `WebSocket` that is used, so that tests can stand in for it. */
 export interface SocketLike {
@@ -120,8 +121,7 @@ export class ReconnectingSocket {
     const { type, problem } = body as { type: string; problem?: unknown };
     if (type === 'error' && isProblem(problem)) {
       if (!isFinal(problem)) return;
-      this.stop();
-      this.options.onState({ state: 'refused', problem });
+      this.refuse(problem);
       return;
     }
     this.backoff.reset();
@@ -131,10 +131,17 @@ export class ReconnectingSocket {
   private async askWhy(url: string): Promise<void> {
     const problem = await (this.options.probe ?? httpProbe)(url);
     if (!this.running) return;
-    if (problem && isFinal(problem)) {
-      this.stop();
-      this.options.onState({ state: 'refused', problem });
-    } else this.lose();
+    if (problem && isFinal(problem)) this.refuse(problem);
+    else this.lose();
+  }
+
+  private refuse(problem: Problem): void {
+    this.stop();
+    if (mayBeGranted(problem)) {
+      this.running = true;
+      this.retry = this.timers.set(() => this.connect(), granted_ms);
+    }
+    this.options.onState({ state: 'refused', problem });
   }
 
   private lose(): void {
