@@ -29,6 +29,7 @@ mod single_file;
 mod sound;
 mod sources;
 mod spark;
+mod standstill;
 mod tools;
 mod torture;
 mod tutorials;
