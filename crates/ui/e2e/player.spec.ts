@@ -357,21 +357,83 @@ test('a film published at once has its length on the line, and a click shows the
   }
 });
 
-test('pictures that are no video begin at t= too', async ({ page, request }) => {
+test('pictures that are no video have the same line: t=, a jump, a pause, picture by picture, a place that is kept', async ({ page, request, context }) => {
   const { topic: card } = await longEnough(request);
   const folder = mkdtempSync(join(tmpdir(), 'weir-player-'));
   const film = join(folder, 'film.mp4');
   const topic = await makeTopic(request, 'stills');
+  const shown = (): Promise<number | null> => timeOnScreen(page, '.frame img');
+  /** The picture that the topic has for a time, up to a rounding of it. */
+  const expectShown = (at_ms: number): Promise<void> =>
+    expect.poll(async () => Math.abs(((await shown()) ?? 0) - (await pictureAt(page, topic, at_ms)))).toBeLessThan(5);
   try {
-    await weir(request, 'export', card, film, '--from', '-9s', '--to', '-4s');
-    await weir(request, 'publish', 'video', film, '--topic', topic, '--codec', 'jpeg', '--fps', '5');
+    await weir(request, 'export', card, film, '--from', '-24s', '--to', '-4s');
+    await weir(request, 'publish', 'video', film, '--topic', topic, '--codec', 'jpeg', '--fps', '5', '--pace', 'max');
     await expect.poll(async () => (await overview(request)).topics.find(({ name }) => name === topic)?.kind).toBe('video');
-    const asked: string[] = [];
-    page.on('request', (one) => one.url().includes('video.mjpeg') && asked.push(one.url()));
+    const { from_ms, length_ms } = await timelineOf(request, topic);
     await page.goto(`/t/${topic}?t=3`);
-    await expect.poll(() => page.evaluate(() => document.querySelector<HTMLImageElement>('.frame img')?.naturalWidth ?? 0)).toBeGreaterThan(0);
-    const { from_ms } = await timelineOf(request, topic);
-    expect(new URL(asked[0]!).searchParams.get('from')).toBe(iso(from_ms + 3000));
+    await page.locator('.frame img[data-state=shown]').waitFor();
+    await page.keyboard.press(' ');
+    await expect(state(page)).toContainText('Paused');
+    await expect(line(page)).toHaveAttribute('aria-valuemax', String(Math.round(length_ms / 1000)));
+    await expect.poll(() => tInAddress(page)).toBeGreaterThanOrEqual(from_ms + 2500);
+    await expectShown(tInAddress(page));
+
+    await clickAt(page, 0.5);
+    await expect.poll(() => Math.abs(tInAddress(page) - from_ms - length_ms / 2)).toBeLessThan(1000);
+    await expectShown(tInAddress(page));
+    const jumped = (await shown())!;
+    await page.keyboard.press('.');
+    await expect.poll(shown).toBeGreaterThan(jumped);
+    await page.keyboard.press(',');
+    await expect.poll(shown).toBe(jumped);
+    await page.keyboard.press(',');
+    await expect.poll(shown).toBeLessThan(jumped);
+    await page.keyboard.press('0');
+    await expectShown(from_ms);
+    const first = (await shown())!;
+    await page.keyboard.press('ArrowRight');
+    await expectShown(from_ms + 5000);
+    await page.keyboard.press('ArrowLeft');
+    await expectShown(from_ms);
+    // It goes on in its own time.
+    await page.keyboard.press(' ');
+    await expect.poll(shown).toBeGreaterThan(first + 2000);
+    await expect(state(page)).toContainText('behind');
+    const box = (await line(page).boundingBox())!;
+    await page.mouse.move(box.x + box.width * 0.7, box.y + box.height / 2);
+    await expect.poll(async () => Math.abs(((await timeOnScreen(page, '.preview img')) ?? 0) - first - 0.7 * length_ms)).toBeLessThan(1000);
+    for (const scheme of ['light', 'dark'] as const) {
+      for (const [width, height] of [[360, 800], [1280, 900]] as const) {
+        await page.emulateMedia({ colorScheme: scheme });
+        await page.setViewportSize({ width, height });
+        expect(await scrollsSideways(page)).toBe(false);
+        await page.screenshot({ path: `${artefacts}/pictures-${width}-${scheme}.png` });
+      }
+    }
+    await page.mouse.move(10, 10);
+    await page.keyboard.press('End');
+    await expectShown(from_ms + length_ms);
+    await expect(page.getByLabel('Speed')).toHaveCount(0);
+
+    // Somebody with a name goes on where it stopped.
+    const name = `mary-${Date.now()}`;
+    await page.goto(`/t/${topic}?t=5&group=${name}`);
+    await page.locator('.frame img[data-state=shown]').waitFor();
+    await expect.poll(shown).toBeGreaterThan(first + 7000);
+    await page.keyboard.press(' ');
+    await expect(state(page)).toContainText('Paused');
+    const stopped = (await shown())!;
+    const kept = async (): Promise<number> => (await timelineOf(request, topic)).viewers.find(({ group }) => group === name)?.at_ms ?? 0;
+    await expect.poll(async () => Math.abs((await kept()) - from_ms - (stopped - first))).toBeLessThan(1500);
+    const later = await context.newPage();
+    await later.goto(`/t/${topic}?group=${name}`);
+    await later.locator('.frame img[data-state=shown]').waitFor();
+    await later.keyboard.press(' ');
+    await expect(later.getByText(`${name} goes on at`)).toBeVisible();
+    const went = (await timeOnScreen(later, '.frame img'))!;
+    expect(went).toBeGreaterThan(stopped - 1500);
+    expect(went).toBeLessThan(stopped + 5000);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -47,6 +47,11 @@ impl Committer {
         Self::of(app, topic, group, true).await
     }
 
+    /// For pictures one by one, from wherever: with a group one that commits what is sent.
+    pub async fn of_group(app: &App, topic: &str, group: Option<&str>) -> Self {
+        Self::of(app, topic, group, true).await
+    }
+
     /// For a player with a group: commits what it says it has shown; until it says anything, what it is sent if it resumes.
     pub async fn of_player(app: &App, topic: &str, from: &From, group: Option<&str>) -> Self {
         Self::of(app, topic, group, matches!(from, From::Resume { .. })).await

@@ -31,6 +31,8 @@ export const routes = {
   /** A small picture of about this time, cheap to make: the key frame in front of it. */
   thumbnail: (topic: string, at_ms: number, key?: string | null) =>
     withQuery(`${topicPath(topic)}/snapshot.jpg`, { at: iso(at_ms), key, width: 320, near: 'key' }),
+  /** The picture shown at a time, or of the record at an offset. */
+  still: (topic: string, at: string, key?: string | null) => withQuery(`${topicPath(topic)}/snapshot.jpg`, { at, key }),
   mp4: (topic: string) => `${topicPath(topic)}/video.mp4`,
   /** As it comes, from the start of a window on. */
   series: (topic: string, { from_ms, window_ms, columns }: { from_ms: number; window_ms: number; columns: number | null }) =>

@@ -57,7 +57,7 @@ pub async fn answer(app: Arc<App>, topic: String, params: &Params) -> Result<Res
         )));
     }
     check_from(&app, &topic, &from).await?;
-    let committer = Committer::new(&app, &topic, &from).await;
+    let committer = Committer::of_group(&app, &topic, params.group()?).await;
     let wanted = wanted(params, false);
     let stills = if from == From::Live {
         Stills::live(&app.hubs, &topic, form, wanted)
@@ -149,7 +149,7 @@ impl Parts {
                         let pause = tokio::time::sleep(wait);
                         self.committer.stays_while(pause).await;
                     }
-                    let head = part_head(picture.codec, picture.value.len(), !self.begun);
+                    let head = part_head(&picture, !self.begun);
                     self.begun = true;
                     self.going = Some((picture, Step::Value));
                     return Some(head);
@@ -165,29 +165,49 @@ impl Parts {
 /// Ends a part. The next boundary goes out with it: browsers show a picture when they have seen the boundary behind it.
 const PART_END: &[u8] = b"\r\n--frame\r\n";
 
-fn part_head(codec: Codec, len_bytes: usize, first: bool) -> Bytes {
+/// A part's headers: what readers of such streams look for, and which record it is, for those who want to know.
+fn part_head(picture: &Picture, first: bool) -> Bytes {
     let boundary = if first { "--frame\r\n" } else { "" };
-    let kind = codec.content_type();
-    format!("{boundary}Content-Type: {kind}\r\nContent-Length: {len_bytes}\r\n\r\n").into()
+    let (kind, len_bytes) = (picture.codec.content_type(), picture.value.len());
+    let (partition, offset, at_ms) = (picture.partition, picture.offset, picture.timestamp_ms);
+    format!(
+        "{boundary}Content-Type: {kind}\r\nContent-Length: {len_bytes}\r\n\
+         Weir-Partition: {partition}\r\nWeir-Offset: {offset}\r\nWeir-Timestamp-Ms: {at_ms}\r\n\r\n"
+    )
+    .into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::testing::picture;
 
     #[test]
-    fn parts_have_type_and_length_and_a_boundary_right_behind_them() {
+    fn parts_have_type_length_and_record_and_a_boundary_right_behind_them() {
         let mut out = Vec::new();
-        for (n, file) in [&b"\xff\xd8one"[..], b"\x89PNG"].iter().enumerate() {
-            let codec = [Codec::Jpeg, Codec::Png][n];
-            out.extend_from_slice(&part_head(codec, file.len(), n == 0));
+        let files = [(Codec::Jpeg, &b"\xff\xd8one"[..]), (Codec::Png, b"\x89PNG")];
+        for (n, (codec, file)) in (0..).zip(files) {
+            let shown = Picture {
+                codec,
+                value: Bytes::from_static(file),
+                timestamp_ms: 1_000 + n,
+                ..Arc::into_inner(picture(n, true, 1)).unwrap()
+            };
+            out.extend_from_slice(&part_head(&shown, n == 0));
             out.extend_from_slice(file);
             out.extend_from_slice(PART_END);
         }
-        assert_eq!(
-            out,
-            b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\n\xff\xd8one\r\n\
-              --frame\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r\n\x89PNG\r\n--frame\r\n"
-        );
+        let head = |kind: &str, len: usize, n: i64| {
+            format!(
+                "--frame\r\nContent-Type: {kind}\r\nContent-Length: {len}\r\nWeir-Partition: 0\r\nWeir-Offset: {n}\r\n\
+                 Weir-Timestamp-Ms: {}\r\n\r\n",
+                1_000 + n
+            )
+        };
+        let mut want = head("image/jpeg", 5, 0).into_bytes();
+        want.extend_from_slice(b"\xff\xd8one\r\n");
+        want.extend_from_slice(head("image/png", 4, 1).as_bytes());
+        want.extend_from_slice(b"\x89PNG\r\n--frame\r\n");
+        assert_eq!(out, want);
     }
 }

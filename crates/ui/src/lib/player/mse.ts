@@ -5,6 +5,7 @@ import { chase, overHole, Target } from './chase';
 import { ServerClock } from './clock';
 import { apart_s, AppendQueue, joined, type Item } from './queue';
 import { Place } from './place';
+import type { Plays } from './plays';
 import type { Recording } from './recording';
 import { wayTo } from './seek';
 import { PlayerSocket, type PlayerEvent } from './socket';
@@ -45,7 +46,7 @@ export interface MseOptions {
   onMoved?: () => void;
 }
 
-export class MsePlayer {
+export class MsePlayer implements Plays {
   readonly status: PlayerStatus;
   private readonly video: HTMLVideoElement;
   private readonly socket: PlayerSocket;
