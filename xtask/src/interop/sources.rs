@@ -30,6 +30,11 @@ pub(super) const CASES: &[Case] = &[
         what: "MPEG-TS over UDP and MPEG-2 in AVI through it; a clear message without it",
         run: through_ffmpeg,
     },
+    Case {
+        name: "ffmpeg and a password in an address",
+        what: "a film behind a sign-in is published, and no process but weir has the password in its arguments",
+        run: signed_in,
+    },
 ];
 
 /// Needs a kernel with the module, and root to load it.
@@ -277,6 +282,96 @@ fn through_ffmpeg(context: &Context) -> Result<String> {
     let (status, _) = publishing.end(DEADLINE)?;
     ensure!(status.success(), "it ended with {status} on SIGTERM");
     Ok("AVI with MPEG-2 encoded, MPEG-TS over UDP passed through".to_owned())
+}
+
+fn signed_in(context: &Context) -> Result<String> {
+    let folder = context.folder("signed-in")?;
+    let film = folder.join("film.avi");
+    let card = "testsrc2=size=320x180:rate=25:duration=4";
+    run(
+        ffmpeg(context)?
+            .args(["-f", "lavfi", "-i", card, "-c:v", "mpeg4", "-g", "25"])
+            .arg(&film),
+        b"",
+        DEADLINE,
+    )?;
+    let port = free_port()?;
+    let mut serving = Command::new("/usr/bin/python3");
+    serving
+        .arg(context.workspace.path("interop/python/signed_in.py"))
+        .arg(port.to_string())
+        .arg(&film)
+        .args(["viewer", PASSWORD]);
+    let mut serving = Running::start("signed-in", &mut serving, &folder)?;
+    serving.until_it_listens(crate::process::local(port), DEADLINE)?;
+
+    let bootstrap = context.bootstrap()?.to_string();
+    let publish = |password: &str, topic: &str| -> Result<Command> {
+        let mut command = Command::new(context.weir()?);
+        command
+            .args(["--bootstrap", &bootstrap, "publish", "video"])
+            .arg(format!(
+                "http://viewer:{password}@127.0.0.1:{port}/film.avi"
+            ))
+            .args(["--topic", topic]);
+        Ok(command)
+    };
+    let topic = context.topic("signed-in");
+    let refused = run_any(&mut publish("wrong-sesame", &topic)?, b"", DEADLINE)?;
+    ensure!(
+        refused.status.code() == Some(1)
+            && refused.stderr.contains("401")
+            && !refused.stderr.contains("wrong-sesame"),
+        "with a wrong password: {}",
+        tail(&refused.stderr)
+    );
+    let publishing = Running::start("weir-signed-in", &mut publish(PASSWORD, &topic)?, &folder)?;
+    let begun = std::time::Instant::now();
+    // In real time, so that there are four seconds to look at its ffmpeg in.
+    let arguments = loop {
+        let seen = arguments_of("ffmpeg")?;
+        if let Some(seen) = seen.into_iter().find(|seen| seen.contains("concat")) {
+            break seen;
+        }
+        ensure!(
+            begun.elapsed() < DEADLINE,
+            "no ffmpeg: {}",
+            tail(&publishing.printed())
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    ensure!(
+        !arguments.contains(PASSWORD),
+        "ffmpeg's arguments: {arguments}"
+    );
+    let said = publishing.wait(DEADLINE)?;
+    ensure!(!said.contains(PASSWORD), "it said: {}", tail(&said));
+    let url = context
+        .server()?
+        .url(&format!("/topics/{topic}/video.mp4?from=start&to=99"));
+    let came = pictures(context, &url)?.len();
+    ensure!(came == 99, "{came} of the film's first 99 pictures came");
+    Ok("a film behind a sign-in; ffmpeg's arguments are without it".to_owned())
+}
+
+/// The arguments of the processes of this name.
+fn arguments_of(name: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for process in fs::read_dir("/proc")? {
+        // One that has ended meanwhile has none.
+        let Ok(arguments) = fs::read(process?.path().join("cmdline")) else {
+            continue;
+        };
+        let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+        let program = arguments.split(' ').next().unwrap_or_default();
+        if Path::new(program)
+            .file_name()
+            .is_some_and(|file| file == name)
+        {
+            found.push(arguments);
+        }
+    }
+    Ok(found)
 }
 
 /// A checksum of each picture of a file.

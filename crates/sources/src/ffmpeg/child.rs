@@ -3,9 +3,7 @@
 //! What they say on standard error is the reason when they fail; an address in it is shown without its sign-in.
 
 use std::collections::VecDeque;
-use std::fmt;
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,67 +13,13 @@ use weir_media::container::Growing;
 use weir_media::{AccessUnit, Codec};
 
 use super::Ffmpeg;
+use super::input::{Input, LIST};
 use crate::SourceError;
 
 /// Pictures that may wait to be sent.
 const AHEAD: usize = 4;
 /// What is kept of what ffmpeg says.
 const SAID_LINES: usize = 4;
-/// A server that sends nothing for so long is given up: microseconds, as ffmpeg's `-rw_timeout` takes them.
-const SILENCE_US: &str = "15000000";
-
-/// A file or an address that ffmpeg is to read.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Input {
-    path: PathBuf,
-}
-
-impl Input {
-    /// By its name.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
-    }
-
-    /// Its last part: a file's name, an address' path or host.
-    pub(super) fn key(&self) -> String {
-        let shown = self.to_string();
-        let path = shown.split(['?', '#']).next().unwrap_or_default();
-        let last = path.trim_end_matches('/').rsplit('/').next();
-        last.filter(|last| !last.is_empty())
-            .unwrap_or("video")
-            .to_owned()
-    }
-
-    /// The sign-in in an address, as it stands there.
-    fn sign_in(&self) -> Option<String> {
-        let text = self.path.to_string_lossy();
-        let (_, rest) = text.split_once("://")?;
-        let host = rest.split(['/', '?', '#']).next()?;
-        Some(host.rsplit_once('@')?.0.to_owned())
-    }
-
-    /// A text in which the sign-in, should it be repeated, is not shown.
-    fn redacted(&self, text: &str) -> String {
-        match self.sign_in() {
-            Some(sign_in) => text
-                .replace(&format!("{sign_in}@"), "")
-                .replace(&sign_in, "…"),
-            None => text.to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.redacted(&self.path.to_string_lossy()))
-    }
-}
-
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Input({self})")
-    }
-}
 
 /// What the thread that reads has to say; it ends with the pictures.
 pub(super) enum Event {
@@ -90,7 +34,9 @@ pub(super) struct Running {
     pub(super) events: mpsc::Receiver<Event>,
     /// What it does, for people.
     pub(super) what: String,
-    /// How long the input is, where it has an end.
+    /// Whether the input has an end.
+    pub(super) has_end: bool,
+    /// How long it is, where that is known.
     pub(super) length: Option<Duration>,
     /// Ends the child, whatever it waits for, when this is dropped.
     pub(super) ending: Ending,
@@ -101,6 +47,7 @@ pub(super) struct Running {
 struct Probed {
     codec: String,
     size: String,
+    has_end: bool,
     length: Option<Duration>,
 }
 
@@ -111,15 +58,24 @@ pub(super) fn start(options: &Ffmpeg) -> Result<Running, SourceError> {
         "h264" | "hevc" | "vp9" | "av1" => !options.encode,
         _ => false,
     };
-    if probed.length.is_none() && (options.from.is_some() || options.to.is_some() || options.repeat)
-    {
+    if options.input.is_secret() && (options.from.is_some() || options.to.is_some()) {
+        return Err(SourceError::Option {
+            option: "--from, --to",
+            why: format!(
+                "{} has a password in it, which ffmpeg is given where nobody sees it, and cannot seek there; leave them out, or \
+                 download it first",
+                options.input
+            ),
+        });
+    }
+    if !probed.has_end && (options.from.is_some() || options.to.is_some() || options.repeat) {
         return Err(SourceError::Option {
             option: "--from, --to, --loop",
             why: format!("{} has no end, and no start to count from", options.input),
         });
     }
     let mut command = tool("ffmpeg");
-    if probed.length.is_some() && !options.max_pace {
+    if probed.has_end && !options.max_pace {
         command.arg("-re");
     }
     if options.repeat {
@@ -130,7 +86,7 @@ pub(super) fn start(options: &Ffmpeg) -> Result<Running, SourceError> {
             command.args([option, &format!("{:.6}", time.as_secs_f64())]);
         }
     }
-    input(&mut command, &options.input);
+    let list = options.input.name_to(&mut command);
     command.args(["-map", "0:v:0", "-an", "-sn", "-dn"]);
     if copied {
         command.args(["-c:v", "copy"]);
@@ -154,7 +110,7 @@ pub(super) fn start(options: &Ffmpeg) -> Result<Running, SourceError> {
         "empty_moov+default_base_moof+frag_every_frame",
     ]);
     command.args(["-flush_packets", "1", "pipe:1"]);
-    let mut child = spawn(&mut command, &options.input)?;
+    let mut child = spawn(command, list, &options.input)?;
     let pipes = (child.stdout.take(), child.stderr.take());
     let child = Arc::new(Mutex::new(child));
     let ending = Ending(child.clone());
@@ -180,6 +136,7 @@ pub(super) fn start(options: &Ffmpeg) -> Result<Running, SourceError> {
     Ok(Running {
         events,
         what,
+        has_end: probed.has_end,
         length: probed.length,
         ending,
     })
@@ -195,37 +152,14 @@ fn tool(name: &str) -> Command {
     command
 }
 
-fn input(command: &mut Command, input: &Input) {
-    if super::is_address(&input.path) {
-        // By itself ffmpeg looks at five seconds of what comes before it says what it is.
-        command.args(["-analyzeduration", "1500000", "-fflags", "nobuffer"]);
-        let scheme = input
-            .path
-            .to_string_lossy()
-            .split("://")
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        // Only what runs over TCP here knows the option.
-        if matches!(scheme.as_str(), "http" | "https" | "rtmp" | "rtmps" | "tcp") {
-            command.args(["-rw_timeout", SILENCE_US]);
-        }
-        command.arg("-i").arg(&input.path);
-    } else {
-        // A file whose name begins with a dash, or has a colon in it, is still a file.
-        let mut name = std::ffi::OsString::from("file:");
-        name.push(&input.path);
-        command.arg("-i").arg(name);
-    }
-}
-
-fn spawn(command: &mut Command, input: &Input) -> Result<Child, SourceError> {
+/// Starts it with its input, which must be the last thing named in front of what is made of it.
+fn spawn(mut command: Command, list: Option<String>, input: &Input) -> Result<Child, SourceError> {
     let started = command
-        .stdin(Stdio::null())
+        .stdin(list.as_ref().map_or_else(Stdio::null, |_| Stdio::piped()))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    started.map_err(|error| {
+    let mut child = started.map_err(|error| {
         SourceError::Media(if error.kind() == ErrorKind::NotFound {
             format!(
                 "{input} needs ffmpeg to be read, and there is none on PATH: install it (on Debian: apt install ffmpeg); weir \
@@ -234,7 +168,12 @@ fn spawn(command: &mut Command, input: &Input) -> Result<Child, SourceError> {
         } else {
             format!("ffmpeg cannot be started: {error}")
         })
-    })
+    })?;
+    if let (Some(list), Some(mut stdin)) = (list, child.stdin.take()) {
+        // A few lines, which fit into the pipe. One that has ended already says why itself.
+        drop(stdin.write_all(list.as_bytes()));
+    }
+    Ok(child)
 }
 
 fn probe(about: &Input) -> Result<Probed, SourceError> {
@@ -249,8 +188,8 @@ fn probe(about: &Input) -> Result<Probed, SourceError> {
         "-show_entries",
         "stream=codec_name,width,height:format=duration",
     ]);
-    input(&mut command, about);
-    let ended = spawn(&mut command, about)?
+    let list = about.name_to(&mut command);
+    let ended = spawn(command, list, about)?
         .wait_with_output()
         .map_err(|error| SourceError::Media(format!("ffprobe cannot be heard: {error}")))?;
     let said = about.redacted(&String::from_utf8_lossy(&ended.stderr));
@@ -264,12 +203,14 @@ fn probe(about: &Input) -> Result<Probed, SourceError> {
             .trim()
             .trim_start_matches("file:")
             .trim_start_matches(&name)
+            .trim_start_matches(LIST)
             .trim_start_matches([':', ' ']);
         return Err(SourceError::Media(format!(
             "{name} cannot be read, says ffmpeg: {why}"
         )));
     }
-    let probed = Probed::read(&String::from_utf8_lossy(&ended.stdout));
+    let mut probed = Probed::read(&String::from_utf8_lossy(&ended.stdout));
+    probed.has_end |= about.is_secret() && about.looks_like_a_file();
     if probed.codec.is_empty() {
         return Err(SourceError::Media(format!("{about} has no pictures in it")));
     }
@@ -285,14 +226,16 @@ impl Probed {
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
                 .unwrap_or_default()
         };
+        let length: Option<Duration> = value("duration")
+            .parse()
+            .ok()
+            .filter(|seconds| *seconds > 0.0)
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         Self {
             codec: value("codec_name").to_owned(),
             size: format!("{}x{}", value("width"), value("height")),
-            length: value("duration")
-                .parse()
-                .ok()
-                .filter(|seconds| *seconds > 0.0)
-                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            has_end: length.is_some(),
+            length,
         }
     }
 }
@@ -379,17 +322,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-
-    #[test]
-    fn a_sign_in_in_an_address_is_shown_nowhere() {
-        let input = Input::new("rtmp://me:s3cret@host/app/cam?token=1");
-        assert_eq!(input.to_string(), "rtmp://host/app/cam?token=1");
-        assert_eq!(input.key(), "cam");
-        let said = input.redacted("rtmp://me:s3cret@host/app: I/O error for me:s3cret");
-        assert!(!said.contains("s3cret"), "{said}");
-        assert_eq!(Input::new("/videos/a.avi").key(), "a.avi");
-        assert_eq!(Input::new("udp://127.0.0.1:9000").key(), "127.0.0.1:9000");
-    }
 
     #[test]
     fn what_ffprobe_says_is_read() {

@@ -4,6 +4,7 @@
 //! as H.264. What has no end is asked for again, with growing pauses, when it breaks off.
 
 mod child;
+mod input;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use weir_base::time::{Clock, SystemClock, Timestamp};
 use weir_client::Kafka;
 
-pub use self::child::Input;
 use self::child::{Event, Running};
+pub use self::input::Input;
 use crate::backoff::Backoff;
 use crate::live::{Live, Shot};
 use crate::outlet::Target;
@@ -110,13 +111,13 @@ impl Ffmpeg {
                 Ok(Running {
                     events,
                     what,
-                    length,
+                    has_end,
                     ending: _ending,
+                    ..
                 }) => {
                     if again {
                         live.going_on(&format!("it goes on: {what}"));
                     }
-                    let has_end = length.is_some();
                     match self.publish(events, dated, &mut live, &shutdown).await? {
                         Over::Told => break Ended::Shutdown,
                         Over::End if has_end => break Ended::Finished,
