@@ -118,18 +118,7 @@ impl VideoFile {
         shutdown: CancellationToken,
     ) -> Result<Summary, SourceError> {
         self.check()?;
-        let options = self.clone();
-        let dates_back = self.pace == Pace::Max && !self.repeat;
-        let opened = tokio::task::spawn_blocking(move || {
-            let length = if dates_back {
-                reading::length(&options)?
-            } else {
-                None
-            };
-            Ok::<_, SourceError>((Reading::new(options)?, length))
-        })
-        .await;
-        let (reading, length) = opened.map_err(|error| SourceError::Media(error.to_string()))??;
+        let (reading, length) = self.opened().await?;
         let codec = published_codec(self.codec, reading.track());
         let duration_us = reading.track().duration_us;
         let sound = reading.sound().cloned();
@@ -218,6 +207,22 @@ impl VideoFile {
             )));
         }
         Ok(summary)
+    }
+
+    /// The file, and how long it plays where it is dated back by that.
+    async fn opened(&self) -> Result<(Reading, Option<Duration>), SourceError> {
+        let options = self.clone();
+        let dates_back = self.pace == Pace::Max && !self.repeat;
+        let opened = tokio::task::spawn_blocking(move || {
+            let length = if dates_back {
+                reading::length(&options)?
+            } else {
+                None
+            };
+            Ok((Reading::new(options)?, length))
+        })
+        .await;
+        opened.map_err(|error| SourceError::Media(error.to_string()))?
     }
 
     fn check(&self) -> Result<(), SourceError> {

@@ -262,7 +262,7 @@ async fn a_viewer_that_jumped_stands_where_the_newer_connection_says_whatever_th
     older.say(&shown(300)).await;
     committed(&world, "tv", 301).await;
     let mut newer = world.socket("/topics/cam/live?from=100&group=tv").await;
-    newer.text("init").await;
+    newer.offsets_to(499).await;
     newer.say(&shown(110)).await;
     committed(&world, "tv", 111).await;
     // Said within the same second, and its connection ends behind the newer one's word.

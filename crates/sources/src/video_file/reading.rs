@@ -73,18 +73,18 @@ fn measure(demuxer: &mut dyn Demuxer, options: &VideoFile) -> Result<Option<Dura
         _ => first.pts_us.max(from_us),
     };
     let to_us = options.to_us.unwrap_or(i64::MAX);
-    let end_us = match demuxer.track().duration_us.filter(|us| *us > 0) {
-        Some(duration_us) => duration_us,
-        None => {
-            let (mut newest_us, mut step_us) = (first.pts_us, 0);
-            while let Some(unit) = demuxer.next()?.filter(|unit| unit.dts_us < to_us) {
-                if unit.pts_us > newest_us {
-                    step_us = unit.pts_us - newest_us;
-                    newest_us = unit.pts_us;
-                }
+    let said_us = demuxer.track().duration_us.filter(|us| *us > 0);
+    let end_us = if let Some(end_us) = said_us {
+        end_us
+    } else {
+        let (mut newest_us, mut step_us) = (first.pts_us, 0);
+        while let Some(unit) = demuxer.next()?.filter(|unit| unit.dts_us < to_us) {
+            if unit.pts_us > newest_us {
+                step_us = unit.pts_us - newest_us;
+                newest_us = unit.pts_us;
             }
-            newest_us.saturating_add(step_us)
         }
+        newest_us.saturating_add(step_us)
     };
     let length_us = end_us.min(to_us).saturating_sub(zero_us);
     Ok(u64::try_from(length_us).ok().map(Duration::from_micros))
