@@ -1,6 +1,10 @@
 // The home page in a real browser over a running demo: the picture plays, the chart draws, counts rise, nothing overflows.
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
-import { artefacts, chartOf, pictureOf, scrollsSideways, topicOf } from './page';
+import { artefacts, chartOf, makeTopic, overview, pictureOf, scrollsSideways, topicOf } from './page';
 
 test('the home page shows picture, chart, counts and topics, all of them moving', async ({ page, request }) => {
   const video = await topicOf(request, 'video');
@@ -34,6 +38,34 @@ test('the home page shows picture, chart, counts and topics, all of them moving'
 
   const table = page.getByRole('region', { name: 'Topics' });
   for (const name of [video, numbers]) await expect(table.getByRole('link', { name, exact: true })).toBeVisible();
+});
+
+test('a camera that was silent goes on at the live edge with pictures that lean on those from before', async ({ page, request }) => {
+  const program = process.env['WEIR'];
+  test.skip(!program, 'SKIPPED: the environment does not say where the program is (WEIR=target/debug/weir)');
+  const topic = await makeTopic(request, 'silent');
+  const { bootstrap } = await overview(request);
+  const folder = mkdtempSync(join(tmpdir(), 'weir-silent-'));
+  const film = join(folder, 'film.mp4');
+  // 40 s with one key frame alone, at the start, and nothing between the 10th and the 14th second.
+  const silent = ['-vf', "select='not(between(t,10,14))'", '-fps_mode', 'vfr', '-g', '9999', '-bf', '0', '-sc_threshold', '0'];
+  let publisher: ChildProcess | null = null;
+  try {
+    const card = 'testsrc2=size=320x180:rate=25:duration=40';
+    execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', card, '-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', ...silent, film]);
+    publisher = spawn(program!, ['--bootstrap', bootstrap, '-q', 'publish', 'video', film, '--topic', topic], { stdio: 'ignore' });
+    await expect.poll(async () => (await overview(request)).topics.find(({ name }) => name === topic)?.kind).toBe('video');
+    await page.goto(`/t/${topic}`);
+    await expect(page.locator('video')).toHaveAttribute('data-state', 'shown');
+    const offset = async (): Promise<number> => Number((await page.locator('.facts a').textContent())?.replace(/\D/g, ''));
+    // The picture in front of the silence, and five seconds behind it.
+    await expect.poll(offset).toBeLessThan(245);
+    await expect.poll(offset, { timeout: 30_000 }).toBeGreaterThan(375);
+    await expect(page.locator('.state')).toContainText(/Live · /);
+  } finally {
+    publisher?.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a topic in the table leads to its own page, and back goes back', async ({ page, request }) => {

@@ -406,14 +406,20 @@ export class MsePlayer implements Plays {
       this.usefulFrom_s = end_s === null ? 0 : end_s + apart_s / 2;
     }
     let taken: Item[] = [];
+    let gap_s = 0;
     try {
       const init = this.queue.takeInit();
       if (init) {
         taken = [init];
         this.prepareBuffer(init.mime);
-      } else taken = this.queue.takeFragments(!this.caughtUp);
+      } else {
+        gap_s = this.queue.takeGap();
+        taken = this.queue.takeFragments(!this.caughtUp);
+      }
       // Whole fragments were appended, so that the buffer stands between two and its offset may be changed.
       if (offset_s !== null && this.buffer) this.buffer.timestampOffset = offset_s;
+      // Sound went on meanwhile, perhaps: the pictures stay with it.
+      if (gap_s > 0 && this.buffer && !this.sound.isPlaying) this.buffer.timestampOffset -= gap_s;
       if (taken.length === 0 || !this.buffer) return;
       this.note(taken, this.buffer.timestampOffset);
       this.buffer.appendBuffer(joined(taken as Extract<Item, { bytes: unknown }>[]));

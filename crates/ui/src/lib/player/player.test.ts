@@ -225,6 +225,40 @@ describe('what has come but is not appended yet', () => {
     expect(queue.waitsForRebase).toBe(false);
   });
 
+  /** As much of a fragment as says when it is decoded. */
+  const decodedAt = (time: number): Uint8Array<ArrayBuffer> => {
+    const box = new DataView(new ArrayBuffer(20));
+    box.setUint32(0, 20);
+    box.setUint32(4, 0x74666474);
+    box.setUint8(8, 1);
+    box.setBigUint64(12, BigInt(time));
+    return new Uint8Array(box.buffer);
+  };
+
+  it('what leans on pictures from before a publisher’s pause is laid right behind them', () => {
+    queue.fragment(header({ key: true }), decodedAt(0));
+    queue.fragment(header({}), decodedAt(40_000));
+    expect(queue.takeGap()).toBe(0);
+    expect(queue.takeFragments()).toHaveLength(2);
+    // As long as two pictures is no gap yet.
+    queue.fragment(header({}), decodedAt(120_000));
+    expect(queue.takeGap()).toBe(0);
+    queue.takeFragments();
+    queue.fragment(header({}), decodedAt(3_160_000));
+    expect(queue.takeGap()).toBeCloseTo(3);
+    queue.takeFragments();
+    queue.fragment(header({}), decodedAt(3_200_000));
+    expect(queue.takeGap()).toBe(0);
+    queue.takeFragments();
+    // A key frame leans on nothing; another connection's times count from elsewhere.
+    queue.fragment(header({ key: true }), decodedAt(9_000_000));
+    expect(queue.takeGap()).toBe(0);
+    queue.takeFragments();
+    queue.clear();
+    queue.fragment(header({}), decodedAt(50_000_000));
+    expect(queue.takeGap()).toBe(0);
+  });
+
   it('records that come again are laid over themselves', () => {
     timeline.add({ at_s: 12, duration_s: 0.04, partition: 0, offset: 50, timestamp_ms: 777 });
     queue.opened();

@@ -27,12 +27,15 @@ const batchBytes = 1 << 20;
 export class AppendQueue {
   private items: Item[] = [];
   private mime = '';
+  /** When what was taken last has been decoded to its end, on its connection's time line. */
+  private decoded_us: { from: number; to: number } | null = null;
 
   get length(): number {
     return this.items.length;
   }
 
   opened(): void {
+    this.decoded_us = null;
     this.items.push({ kind: 'rebase' });
   }
 
@@ -49,6 +52,7 @@ export class AppendQueue {
   }
 
   clear(): void {
+    this.decoded_us = null;
     this.items = [];
   }
 
@@ -115,7 +119,28 @@ export class AppendQueue {
       total += item.bytes.length;
     }
     this.items.splice(0, taken.length);
+    const last = taken[taken.length - 1];
+    const at_us = last ? decodeTime(last.bytes) : null;
+    if (last && at_us !== null) this.decoded_us = { from: at_us, to: at_us + last.header.duration_us };
     return taken;
+  }
+
+  /**
+   * By how many seconds what comes next is late, where the publisher had paused: a source buffer drops what leans on pictures from before
+   * such a gap, up to the next key frame. Laid right behind what came before it is played as it comes. 0 where nothing is to be closed.
+   */
+  takeGap(): number {
+    const [head] = this.items;
+    const { decoded_us } = this;
+    if (head?.kind !== 'fragment' || !decoded_us || head.header.key) return 0;
+    const at_us = decodeTime(head.bytes);
+    if (at_us === null) return 0;
+    // Media Source Extensions §3.5.8: a gap is what is longer than two pictures.
+    const isGap = at_us - decoded_us.from > 2 * (decoded_us.to - decoded_us.from);
+    if (!isGap) return 0;
+    const gap_us = at_us - decoded_us.to;
+    this.decoded_us = null;
+    return gap_us / 1e6;
   }
 
   /** Puts back at the head what could not be appended. */
