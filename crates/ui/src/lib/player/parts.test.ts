@@ -1,3 +1,4 @@
+// The pictures taken out of a multipart stream: the same however the bytes are cut, and nothing taken on trust.
 import { describe, expect, it } from 'vitest';
 import { PartReader, type Part } from './parts';
 
