@@ -136,8 +136,8 @@ export class AppendQueue {
     const at_us = decodeTime(head.bytes);
     if (at_us === null) return 0;
     // Media Source Extensions §3.5.8: a gap is what is longer than two pictures.
-    const isGap = at_us - decoded_us.from > 2 * (decoded_us.to - decoded_us.from);
-    if (!isGap) return 0;
+    const length_us = decoded_us.to - decoded_us.from;
+    if (length_us <= 0 || at_us - decoded_us.from <= 2 * length_us) return 0;
     const gap_us = at_us - decoded_us.to;
     this.decoded_us = null;
     return gap_us / 1e6;
