@@ -174,9 +174,9 @@ impl PartitionLog {
             self.roll(writer, now)?;
         }
         let start = writer.segment.len();
-        if let Err(error) = writer.file.write_all_at(&records, start) {
+        if let Err(error) = writer.files.log().write_all_at(&records, start) {
             // Part of it may be there: readers see none of it, and the next append must start where this one did.
-            if let Err(cut) = writer.file.set_len(start) {
+            if let Err(cut) = writer.files.log().set_len(start) {
                 self.volume.fail(&cut);
             }
             return Err(LogError::io("cannot write", writer.segment.path(), error));

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use weir_base::time::Timestamp;
 
 use super::append::{EPOCHS_NAME, write_file};
-use super::{PartitionLog, Writer};
+use super::{Files, PartitionLog, Writer};
 use crate::checkpoint;
 use crate::error::LogError;
 use crate::growth::Growth;
@@ -31,12 +31,12 @@ impl PartitionLog {
             .and_then(|()| old.times.flush(&**fs));
         flushed.map_err(|error| LogError::io("cannot write the indexes of", old.path(), error))?;
         let made = Segment::create(fs, &self.dir, base).and_then(|segment| {
-            let file = segment.writable()?;
+            let files = Files::of(&segment)?;
             let snapshot_path = file_path(&self.dir, base, "snapshot");
             write_file(&**fs, &snapshot_path, &snapshot::encode(&writer.producers))?;
-            Ok((Arc::new(segment), file))
+            Ok((Arc::new(segment), files))
         });
-        let (segment, file) = match made {
+        let (segment, files) = match made {
             Ok(made) => made,
             Err(error) => {
                 // The log may go on in the old segment, with something smaller: an empty file must not cut it short later.
@@ -52,7 +52,7 @@ impl PartitionLog {
         writer.unchecked.push(old);
         writer
             .unsynced
-            .push(std::mem::replace(&mut writer.file, file));
+            .push(std::mem::replace(&mut writer.files, files));
         writer.names_unsynced = true;
         writer.growth = Growth::new(now);
         self.change_segments(|segments| segments.push(segment));
@@ -97,8 +97,8 @@ impl PartitionLog {
         self.watchers.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// What a covering sync that starts now has to sync; `None` if all is durable.
-    pub(crate) fn begin_sync(&self) -> Option<Covering> {
+    /// What a covering sync that starts now in this lane has to sync; `None` if all is durable.
+    pub(crate) fn begin_sync(&self, lane: usize) -> Option<Covering> {
         self.queued.store(false, Ordering::Release);
         self.queued_later.store(false, Ordering::Release);
         let mut writer = guard(&self.writer);
@@ -108,8 +108,9 @@ impl PartitionLog {
         if target <= durable && !names {
             return None;
         }
-        let mut files = std::mem::take(&mut writer.unsynced);
-        files.push(Arc::clone(&writer.file));
+        let closed = std::mem::take(&mut writer.unsynced);
+        let files = closed.iter().chain([&writer.files]);
+        let files = files.map(|files| files.of_lane(lane)).collect();
         let due = writer.bytes_since_checkpoint >= CHECKPOINT_BYTES;
         drop(writer);
         if due

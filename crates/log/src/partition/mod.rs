@@ -27,7 +27,7 @@ use crate::offset::{Offset, Offsets};
 use crate::producers::Producers;
 use crate::segment::Segment;
 use crate::types::ProducerEntry;
-use crate::volume::{Volume, guard, is_topic_name};
+use crate::volume::{LANES, Volume, guard, is_topic_name};
 
 type AdvanceCallback = Box<dyn Fn(&Offsets) + Send + Sync>;
 
@@ -35,19 +35,47 @@ type AdvanceCallback = Box<dyn Fn(&Offsets) + Send + Sync>;
 struct Writer {
     /// The newest segment.
     segment: Arc<Segment>,
-    file: Arc<dyn File>,
+    files: Files,
     growth: Growth,
     next_offset: Offset,
     producers: Producers,
     /// Leader epochs and where each starts; never empty.
     epochs: Vec<(i32, Offset)>,
     /// Log files of segments closed since the last covering sync.
-    unsynced: Vec<Arc<dyn File>>,
+    unsynced: Vec<Files>,
     /// Whether names in the folder have changed since the last covering sync.
     names_unsynced: bool,
     /// Segments closed since the last checkpoint: their indexes are not durable yet.
     unchecked: Vec<Arc<Segment>>,
     bytes_since_checkpoint: u64,
+}
+
+/// A log file, opened once for each sync that may be under way.
+struct Files([Arc<dyn File>; LANES]);
+
+impl Files {
+    /// A segment's log, to write and sync.
+    fn of(segment: &Segment) -> Result<Self, LogError> {
+        let mut files = Self::once(&segment.writable()?);
+        for file in files.0.iter_mut().skip(1) {
+            *file = segment.writable()?;
+        }
+        Ok(files)
+    }
+
+    /// A file that one sync only will cover.
+    fn once(file: &Arc<dyn File>) -> Self {
+        Self(std::array::from_fn(|_| Arc::clone(file)))
+    }
+
+    /// What is written to.
+    fn log(&self) -> &Arc<dyn File> {
+        &self.0[0]
+    }
+
+    fn of_lane(&self, lane: usize) -> Arc<dyn File> {
+        Arc::clone(&self.0[lane % LANES])
+    }
 }
 
 /// One partition's log.

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use weir_base::fs::Open;
 
 use super::append::{EPOCHS_NAME, write_file};
-use super::{PartitionLog, recovery};
+use super::{Files, PartitionLog, recovery};
 use crate::error::LogError;
 use crate::index::read_file;
 use crate::offset::Offset;
@@ -176,9 +176,9 @@ impl PartitionLog {
         let mut writer = guard(&self.writer);
         write_file(&*self.volume.fs, &path, text.as_bytes())?;
         let file = self.volume.fs.open(&path, Open::Read);
-        writer
-            .unsynced
-            .push(file.map_err(|error| LogError::io("cannot open", &path, error))?);
+        let file = file.map_err(|error| LogError::io("cannot open", &path, error))?;
+        // Only one sync ever covers it.
+        writer.unsynced.push(Files::once(&file));
         writer.names_unsynced = true;
         *guard(&self.topic_id) = Some(id);
         Ok(())

@@ -1,7 +1,7 @@
 //! A data folder: locked against other processes, and with the threads that make its partitions' records durable.
 //!
-//! Partitions report what they wrote; the sync thread covers all of it with as few syncs as it can, one round at a time (group
-//! commit), and tells them. A second thread does what may take its time: recovery points, removal of folders.
+//! Partitions report what they wrote; the sync threads cover all of it with as few syncs as they can (group commit) and tell them. A
+//! further thread does what may take its time: recovery points, removal of folders.
 
 mod checkpoints;
 mod sync;
@@ -21,8 +21,8 @@ use crate::error::LogError;
 use crate::offset::Offset;
 use crate::partition::PartitionLog;
 use checkpoints::Checkpoints;
-pub(crate) use sync::Covering;
-use sync::{Queue, Task};
+pub(crate) use sync::{Covering, LANES};
+use sync::{Queue, Rounds, Task};
 
 /// Kafka's mark of a clean shutdown.
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
@@ -62,8 +62,7 @@ pub struct Volume {
     queue: Arc<Queue<Arc<PartitionLog>>>,
     tasks: Arc<Queue<Task>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// One covering sync at a time.
-    sync_turn: Mutex<()>,
+    rounds: Rounds,
     /// Whether names in the data folder itself are not durable yet.
     names_unsynced: AtomicBool,
     failure: Mutex<Option<String>>,
@@ -118,7 +117,7 @@ impl Volume {
             queue: Arc::default(),
             tasks: Arc::default(),
             threads: Mutex::default(),
-            sync_turn: Mutex::default(),
+            rounds: Rounds::default(),
             names_unsynced: AtomicBool::new(false),
             failure: Mutex::default(),
             on_failure: Mutex::default(),

@@ -1,4 +1,8 @@
-//! Group commit: everything written since the last covering sync is made durable by the next, one at a time.
+//! Group commit: everything written since the last covering sync was begun is made durable by the next.
+//!
+//! [`LANES`] of them may be under way at once, each with open files of its own, for the kernel tells of a failed write once to each open
+//! file: what failed under one sync must not be taken for durable by another. They begin one after the other and are told
+//! of in the same order, so a sync that is done early says nothing before those in front of it, whose files it has not covered.
 //!
 //! An append that somebody waits for (`acks=all`, a reader at the tail) is synced at once on an idle volume; what comes meanwhile
 //! waits for the next round and shares it. One that nobody waits for is synced when somebody does, or after [`UNAWAITED`]: no
@@ -26,6 +30,10 @@ use crate::partition::PartitionLog;
 /// one by one and 18 ms with `syncfs`, in 8 files 43 and 6, in 32 files 118 and 7, though `syncfs` waits for other programs' writes too.
 const SYNCFS_FROM: usize = 4;
 
+/// Syncs under way at once. A disk takes about as long for a small sync as for a large one, and a producer has a few requests on
+/// their way at most: with one sync at a time each request waits for the end of somebody else's first.
+pub(crate) const LANES: usize = 2;
+
 /// The longest that what nobody waits for is left to the operating system's cache alone.
 const UNAWAITED: Duration = Duration::from_secs(1);
 
@@ -38,7 +46,23 @@ pub(crate) struct Covering {
     pub dir: Option<PathBuf>,
 }
 
-/// Work for the second thread.
+/// The rounds of syncing.
+#[derive(Default)]
+pub(super) struct Rounds {
+    /// Held by the round that uses this lane's files.
+    lanes: [Mutex<()>; LANES],
+    counts: Mutex<Counts>,
+    /// A round has ended, or a sync has failed.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Counts {
+    begun: u64,
+    ended: u64,
+}
+
+/// Work for the upkeep thread.
 pub(crate) enum Task {
     Checkpoint(Weak<PartitionLog>),
     RemoveDir(PathBuf),
@@ -140,22 +164,23 @@ impl<T> Queue<T> {
 impl Volume {
     pub(super) fn start_threads(self: &Arc<Self>) -> Result<(), LogError> {
         // The threads hold the queues, not the volume: one that is dropped without being closed ends them.
-        let queue = Arc::clone(&self.queue);
-        let clock = Arc::clone(&self.clock);
-        let sync = std::thread::Builder::new()
-            .name("log-sync".to_owned())
-            .spawn(move || {
-                while let Some(partitions) = queue.wait(&*clock) {
-                    if let Some(volume) = partitions.first().map(|first| Arc::clone(first.volume()))
-                    {
-                        let round = AssertUnwindSafe(|| volume.sync_round(&partitions));
-                        if catch_unwind(round).is_err() {
-                            // Without this nobody would ever be answered again, nor know why.
-                            volume.fail(&io::Error::other("the sync thread panicked"));
+        let mut threads = Vec::new();
+        for lane in 0..LANES {
+            let queue = Arc::clone(&self.queue);
+            let clock = Arc::clone(&self.clock);
+            let sync = std::thread::Builder::new()
+                .name("log-sync".to_owned())
+                .spawn(move || {
+                    while let Some(partitions) = queue.wait(&*clock) {
+                        if let Some(volume) =
+                            partitions.first().map(|first| Arc::clone(first.volume()))
+                        {
+                            volume.sync_round_in(lane, &partitions);
                         }
                     }
-                }
-            });
+                });
+            threads.push(sync);
+        }
         let tasks = Arc::clone(&self.tasks);
         let clock = Arc::clone(&self.clock);
         let volume = Arc::downgrade(self);
@@ -169,7 +194,8 @@ impl Volume {
                     volume.run_tasks(waiting);
                 }
             });
-        for thread in [sync, upkeep] {
+        threads.push(upkeep);
+        for thread in threads {
             let thread = thread.map_err(|error| {
                 LogError::io("cannot start the sync thread of", &self.dir, error)
             })?;
@@ -226,28 +252,55 @@ impl Volume {
         }
     }
 
-    /// One covering sync.
+    /// One covering sync: returns when all that was written before is durable, unless it failed.
     pub(crate) fn sync_round(&self, partitions: &[Arc<PartitionLog>]) {
-        let _turn = guard(&self.sync_turn);
+        self.sync_round_in(0, partitions);
+    }
+
+    fn sync_round_in(&self, lane: usize, partitions: &[Arc<PartitionLog>]) {
+        let round = AssertUnwindSafe(|| self.round(lane, partitions));
+        if catch_unwind(round).is_err() {
+            // Without this the rounds behind would wait for ever, nobody would be answered again, nor know why.
+            self.fail(&io::Error::other("a sync panicked"));
+        }
+    }
+
+    fn round(&self, lane: usize, partitions: &[Arc<PartitionLog>]) {
+        let Some(_lane) = self.rounds.lanes.get(lane).map(guard) else {
+            return;
+        };
+        let mut counts = guard(&self.rounds.counts);
         if self.sync_failed() {
             return;
         }
         let work: Vec<_> = partitions
             .iter()
-            .filter_map(|partition| Some((partition, partition.begin_sync()?)))
+            .filter_map(|partition| Some((partition, partition.begin_sync(lane)?)))
             .collect();
-        match self.sync_files(&work) {
-            Ok(()) => {
-                for (partition, covering) in &work {
-                    partition.durable(covering.target);
-                }
-            }
-            Err(error) => self.fail(&error),
+        let names = self.names_unsynced.swap(false, Ordering::AcqRel);
+        let number = counts.begun;
+        counts.begun += 1;
+        drop(counts);
+        if let Err(error) = self.sync_files(&work, names) {
+            return self.fail(&error);
         }
+        let mut counts = guard(&self.rounds.counts);
+        while counts.ended != number && !self.sync_failed() {
+            let woken = self.rounds.changed.wait(counts);
+            counts = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(counts);
+        if self.sync_failed() {
+            return;
+        }
+        for (partition, covering) in &work {
+            partition.durable(covering.target);
+        }
+        guard(&self.rounds.counts).ended += 1;
+        self.rounds.changed.notify_all();
     }
 
-    fn sync_files(&self, work: &[(&Arc<PartitionLog>, Covering)]) -> io::Result<()> {
-        let names = self.names_unsynced.swap(false, Ordering::AcqRel);
+    fn sync_files(&self, work: &[(&Arc<PartitionLog>, Covering)], names: bool) -> io::Result<()> {
         let count = work
             .iter()
             .map(|(_, covering)| covering.files.len() + usize::from(covering.dir.is_some()))
@@ -288,6 +341,8 @@ impl Volume {
             *failure = Some(error.to_string());
             self.failed.store(true, Ordering::Release);
         }
+        drop(guard(&self.rounds.counts));
+        self.rounds.changed.notify_all();
         tracing::error!(dir = %self.dir.display(), %error, "a sync failed: nothing more is written");
         for callback in &*guard(&self.on_failure) {
             callback(io::Error::new(error.kind(), error.to_string()));

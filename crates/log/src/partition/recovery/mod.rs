@@ -22,7 +22,7 @@ use std::sync::Arc;
 use weir_base::fs::Fs;
 use weir_base::time::Timestamp;
 
-use super::Writer;
+use super::{Files, Writer};
 use crate::config::LogConfig;
 use crate::error::LogError;
 use crate::growth::Growth;
@@ -160,6 +160,7 @@ impl Recovery<'_> {
         let read_bytes =
             newest.segment.len() + unchecked.iter().map(|segment| segment.len()).sum::<u64>();
         let segment = Arc::new(newest.segment);
+        let files = Files::of(&segment)?;
         segments.push(Arc::clone(&segment));
         self.settle_epochs(&mut rebuilt.epochs, start, rebuilt.next_offset)?;
         let mut marks = rebuilt.marks;
@@ -171,7 +172,7 @@ impl Recovery<'_> {
             segments,
             writer: Writer {
                 segment,
-                file: newest.file,
+                files,
                 growth: newest.growth,
                 next_offset: rebuilt.next_offset,
                 producers: rebuilt.producers,
@@ -206,7 +207,7 @@ impl Recovery<'_> {
         mut epochs: Vec<(i32, Offset)>,
     ) -> Result<Recovered, LogError> {
         let segment = Arc::new(Segment::create(self.fs, self.dir, base)?);
-        let file = segment.writable()?;
+        let files = Files::of(&segment)?;
         self.settle_epochs(&mut epochs, base, base)?;
         let mut marks = Marks::at(base);
         for first in producers.ongoing() {
@@ -216,7 +217,7 @@ impl Recovery<'_> {
             segments: vec![Arc::clone(&segment)],
             writer: Writer {
                 segment,
-                file,
+                files,
                 growth: Growth::new(self.now),
                 next_offset: base,
                 producers,
