@@ -22,12 +22,12 @@ pub(super) const MEASUREMENTS: &[Measurement] =
 
 /// Runs of each side, in turn.
 const ROUNDS: usize = 3;
-const PARTITIONS: &str = "4";
-const RECORDS: u32 = 1_000_000;
-const TOPIC: &str = "kept";
+pub(super) const PARTITIONS: &str = "4";
+pub(super) const RECORDS: u32 = 1_000_000;
+pub(super) const TOPIC: &str = "kept";
 
 /// A broker with the topic on it.
-fn filled(bench: &Bench, name: &str) -> Result<Weir> {
+pub(super) fn filled(bench: &Bench, name: &str) -> Result<Weir> {
     let broker = Weir::broker(&bench.weir, &bench.folder(name)?, free_port()?, &[])?;
     let bootstrap = broker.kafka.to_string();
     let mut create = Command::new(&bench.weir);

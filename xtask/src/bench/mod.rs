@@ -7,6 +7,7 @@
 //! - [`viewers`]: what 1, 200 and 1,000 viewers of one camera cost; [`audience`] is those viewers
 //! - [`seek`]: how long a jump into a day of video takes
 //! - [`archive`]: to Parquet beside a Python program, to HDFS beside `hdfs dfs -put`
+//! - [`mirror`]: to an Apache Kafka, beside `MirrorMaker` 2
 //!
 //! Adding a measurement is one function and one line in its module's table.
 
@@ -14,6 +15,7 @@ mod archive;
 mod audience;
 mod kafka;
 mod machine;
+mod mirror;
 mod page;
 mod seek;
 mod video;
@@ -97,6 +99,7 @@ pub(crate) fn run(
         .chain(seek::MEASUREMENTS)
         .chain(page::MEASUREMENTS)
         .chain(archive::MEASUREMENTS)
+        .chain(mirror::MEASUREMENTS)
         .filter(|(name, _)| {
             names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str()))
         })
