@@ -29,7 +29,6 @@ mod single_file;
 mod sound;
 mod sources;
 mod spark;
-mod standstill;
 mod tools;
 mod torture;
 mod tutorials;
